@@ -1,0 +1,53 @@
+# What one does here. `make help` lists it.
+
+PYTHON := .venv/bin/python
+.DEFAULT_GOAL := help
+.PHONY: help run test check format cover translations lock shots asvs clean
+.NOTPARALLEL:
+
+help: ## List what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s%s\n", $$1, $$2 }' Makefile
+
+run: ## Serve the site on http://127.0.0.1:8000, everything it needs included
+	@scripts/venv.sh requirements.txt
+	@scripts/run.sh
+
+test: ## Install what is missing, then run every check and every test
+	@scripts/venv.sh requirements-dev.txt
+	@scripts/ensure_browser.sh
+	@scripts/check.sh
+	@$(PYTHON) -m pytest --numprocesses=auto $(ARGS)
+
+check: ## Lint, types, import arrows, templates, translations
+	@scripts/venv.sh requirements-dev.txt
+	@scripts/check.sh
+
+format: ## Put the Python code into shape
+	@scripts/venv.sh requirements-dev.txt
+	@$(PYTHON) -m ruff check --quiet --fix . || true
+	@$(PYTHON) -m ruff format .
+
+cover: ## Run the tests and show which lines none of them reaches
+	@scripts/venv.sh requirements-dev.txt
+	@$(PYTHON) -m pytest --numprocesses=auto --cov $(ARGS)
+
+translations: ## Bring the catalogues up to date with the texts in the code, and compile them
+	@scripts/venv.sh requirements-dev.txt
+	@$(PYTHON) scripts/translations.py update
+	@$(PYTHON) scripts/translations.py compile
+
+lock: ## Pin requirements*.in again (newest versions: make lock ARGS=--upgrade)
+	@scripts/venv.sh requirements.txt
+	@scripts/lock.sh $(ARGS)
+
+shots: ## Take the screenshots of every page
+	@scripts/venv.sh requirements-dev.txt
+	@$(PYTHON) -m tests.browser.shots $(ARGS)
+
+asvs: ## Write docs/asvs.md: which test proves which requirement
+	@scripts/venv.sh requirements-dev.txt
+	@$(PYTHON) scripts/asvs.py
+
+clean: ## Remove everything that was made, but not instance/ with its data
+	@rm -rf .venv .venv-uv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.* htmlcov
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,14 @@
+#!/bin/sh
+# Pin requirements*.in with hashes, for every platform and Python from 3.11. Pass uv options such as --upgrade along.
+set -eu
+cd "$(dirname "$0")/.."
+uv_version=0.13.9
+uv=.venv-uv/bin/uv
+if [ "$("$uv" --version 2>/dev/null | cut -d' ' -f2)" != "$uv_version" ]; then
+    .venv/bin/python -m venv --clear .venv-uv
+    .venv-uv/bin/python -m pip install --quiet --quiet --disable-pip-version-check "uv==$uv_version"
+fi
+for name in requirements requirements-dev; do
+    "$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+        --custom-compile-command "make lock" "$@" --output-file "$name.txt" "$name.in"
+done

@@ -1,0 +1,106 @@
+"""What every test can ask for: an application on either kind of stores, people at browsers, their mailbox."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from flask import Flask
+
+from tests import loopback_only  # noqa: F401  closes the network for the whole run
+from tests.people import PASSWORD, Browser, Mailbox
+from webapp import create_app
+from webapp.extensions import db
+from webapp.settings import Settings
+
+if TYPE_CHECKING:
+    from tests.stores import Stores  # a plugin, which pytest wants to import itself
+
+pytest_plugins = ["tests.servers.fixtures", "tests.stores"]
+
+NewApp = Callable[..., Flask]
+NewBrowser = Callable[..., Browser]
+NewUser = Callable[..., str]
+
+# A hash in a test costs next to nothing; what it costs for real is measured elsewhere.
+CHEAP_HASHES = {"ARGON2_TIME_COST": 1, "ARGON2_MEMORY_KIB": 8}
+
+
+@pytest.fixture
+def new_app(stores: Stores, tmp_path: Path) -> Iterator[NewApp]:
+    """Makes applications on the test's stores: new_app(PUBLIC_URL="https://login.example.com")."""
+    made: list[Flask] = []
+
+    def make(**values: object) -> Flask:
+        settings = {
+            "APP_ENV": "testing",
+            "PUBLIC_URL": "http://127.0.0.1:8000",
+            "SECRET_KEY": "test-" * 10,
+            "DATABASE_URL": stores.database_url,
+            "REDIS_URL": stores.redis_url,
+            "MAIL_URL": f"file:{tmp_path / 'mail'}",
+            "INSTANCE_PATH": tmp_path / "instance",
+            **CHEAP_HASHES,
+            **values,
+        }
+        app = create_app(Settings.checked(**settings))
+        app.config["PROPAGATE_EXCEPTIONS"] = False
+        made.append(app)
+        return app
+
+    yield make
+    for app in made:
+        with app.app_context():
+            db.session.remove()
+            db.engine.dispose()
+
+
+@pytest.fixture
+def app(new_app: NewApp) -> Flask:
+    """The application as it comes."""
+    return new_app()
+
+
+@pytest.fixture
+def new_browser(app: Flask) -> NewBrowser:
+    """Opens another browser: new_browser(ip="203.0.113.7")."""
+
+    def make(**values: str) -> Browser:
+        return Browser(app, **values)
+
+    return make
+
+
+@pytest.fixture
+def browser(new_browser: NewBrowser) -> Browser:
+    """A browser that nobody has used yet."""
+    return new_browser()
+
+
+@pytest.fixture
+def mailbox(app: Flask) -> Mailbox:
+    """What the application has mailed."""
+    return Mailbox(app)
+
+
+@pytest.fixture
+def new_user(app: Flask, mailbox: Mailbox) -> NewUser:
+    """Makes a confirmed account through the pages, signed in nowhere; gives its address."""
+
+    def make(email: str = "alice@example.com", password: str = PASSWORD, name: str = "Alice") -> str:
+        browser = Browser(app)
+        assert browser.submit("/register", email=email, password=password, name=name).status_code == 200
+        link = mailbox.link(email, "/verify-email/")
+        assert browser.submit(link).status_code == 303
+        assert browser.sign_out().status_code == 303
+        return email
+
+    return make
+
+
+@pytest.fixture
+def alice(new_user: NewUser) -> str:
+    """The address of a confirmed account."""
+    return new_user()

@@ -1,0 +1,102 @@
+"""The site. `create_app` puts its parts together, in an order that matters and is written once."""
+
+from typing import cast
+
+from flask import Flask, current_app
+from flask_login import current_user
+from sqlalchemy import Engine
+
+from webapp import blueprints, cli
+from webapp.database import configure_database, tune_engine
+from webapp.extensions import db, login_manager, migrate
+from webapp.gateways.breached_passwords import BreachedPasswordList
+from webapp.http import background
+from webapp.http.access import install_access
+from webapp.http.client import install_client
+from webapp.http.cookie_sessions import install_cookie_sessions, refuse_without_store
+from webapp.http.csrf import install_csrf
+from webapp.http.devices import install_devices
+from webapp.http.error_pages import install_error_pages
+from webapp.http.headers import install_headers
+from webapp.http.locale import install_locale
+from webapp.http.logging import install_logging
+from webapp.http.proxies import install_proxies
+from webapp.http.request_checks import install_request_checks
+from webapp.http.session_stores import SessionStore, make_store
+from webapp.http.static_files import install_static_files
+from webapp.services.hashing import PasswordHashing
+from webapp.services.runtime import Runtime, provide_runtime
+from webapp.services.sealing import Sealer
+from webapp.services.throttle import make_throttle
+from webapp.settings import PROJECT_ROOT, Settings
+
+MIGRATIONS = "migrations"
+_RUNTIME = "runtime"
+
+
+def create_app(settings: Settings) -> Flask:
+    """One application. Opens no connection: gunicorn forks its workers after this, and two may live in one process."""
+    app = Flask(__name__)
+    app.config.update(
+        TESTING=settings.APP_ENV == "testing",
+        SECRET_KEY=settings.SECRET_KEY,
+        SECRET_KEY_FALLBACKS=list(settings.SECRET_KEY_FALLBACKS),
+        SITE_NAME=settings.SITE_NAME,
+        PUBLIC_HOST=settings.host,
+    )
+    configure_database(app, settings)
+    db.init_app(app)
+    migrate.init_app(app, db, directory=str(PROJECT_ROOT / MIGRATIONS), render_as_batch=True)
+    with app.app_context():
+        engine = db.engine
+    tune_engine(engine, settings)
+    store = make_store(settings, lambda: engine)
+    _assemble_runtime(app, settings, engine, store)
+    _install_http(app, settings, store)
+    blueprints.register(app, settings)
+    cli.register(app)
+    return app
+
+
+def _assemble_runtime(app: Flask, settings: Settings, engine: Engine, store: SessionStore) -> None:
+    app.extensions[_RUNTIME] = Runtime(
+        settings=settings,
+        engine=engine,
+        database_session=lambda: db.session(),
+        hashing=PasswordHashing(
+            time_cost=settings.ARGON2_TIME_COST,
+            memory_kib=settings.ARGON2_MEMORY_KIB,
+            parallelism=settings.ARGON2_PARALLELISM,
+            concurrency=settings.ARGON2_CONCURRENCY,
+        ),
+        breached=BreachedPasswordList(),
+        throttle=make_throttle(settings, engine),
+        sealer=Sealer(settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS),
+        cookie_sessions=store,
+        wake_outbox=lambda: background.wake(app),
+    )
+    provide_runtime(lambda: cast(Runtime, current_app.extensions[_RUNTIME]))
+
+
+def _install_http(app: Flask, settings: Settings, store: SessionStore) -> None:
+    install_headers(app, settings)  # first, so that it runs after every other after_request
+    install_error_pages(app, settings)
+    install_client(app, settings)
+    install_request_checks(app, settings)
+    install_logging(app, settings)
+    install_locale(app, settings)
+    install_cookie_sessions(app, store, settings)
+    app.before_request(refuse_without_store)
+    install_csrf(app, settings)
+    _install_login(app)
+    install_access(app)
+    install_devices(app)
+    install_static_files(app, settings)
+    install_proxies(app, settings)  # last, so that everything inside sees the truth about the caller
+
+
+def _install_login(app: Flask) -> None:
+    # Without its context processor: that loads the user for every template, also for the page saying the store is down.
+    login_manager.init_app(app, add_context_processor=False)
+    login_manager.session_protection = None  # the login session's row holds; addresses of phones change all the time
+    app.jinja_env.globals["current_user"] = current_user

@@ -1,0 +1,20 @@
+"""Doors and pages. Each parses, calls one service, answers; they do not know each other."""
+
+from flask import Flask
+
+from webapp.blueprints import account, auth, dev, home, ops
+from webapp.settings import Settings
+
+
+def register(app: Flask, settings: Settings) -> None:
+    """Put every blueprint into `app`. Who may open which route stands in `webapp.http.access`."""
+    shows_mails = settings.APP_ENV == "development" and settings.mail_directory is not None
+    app.jinja_env.globals.update(
+        site_name=settings.SITE_NAME,
+        password_min_length=settings.PASSWORD_MIN_LENGTH,
+        dev_mail=shows_mails,
+    )
+    for part in (home, auth, account, ops):
+        app.register_blueprint(part.bp)
+    if shows_mails:
+        app.register_blueprint(dev.bp)

@@ -1,0 +1,40 @@
+"""What the account pages ask for. Shape only: meaning is the services'."""
+
+from wtforms import SelectField
+from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than its stubs
+
+from webapp.errors import DomainError
+from webapp.http.forms import Form, email_field, name_field, password_field
+from webapp.http.words import wrong_current_password
+
+
+class ProfileForm(Form):
+    """Name and language."""
+
+    name = name_field()
+    locale = SelectField(choices=[SelectChoice("en", "English"), SelectChoice("ko", "한국어")])
+
+
+class PasswordForm(Form):
+    """The password now, and the one to come."""
+
+    places = {"invalid_credentials": "current_password", "password_refused": "new_password"}
+
+    current_password = password_field()
+    new_password = password_field()
+
+    def words_for(self, error: DomainError) -> str:
+        """The person is known; only the password can be wrong."""
+        return wrong_current_password(error)
+
+
+class EmailForm(Form):
+    """The address to come."""
+
+    places = {"email_invalid": "email"}
+
+    email = email_field()
+
+
+class ConfirmForm(Form):
+    """One press of a button."""

@@ -1,0 +1,100 @@
+"""Pages behind mailed links. A GET shows a button and spends nothing: mail scanners follow links."""
+
+from flask import Response, flash, make_response, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+
+from webapp.blueprints.auth.blueprint import bp
+from webapp.blueprints.auth.forms import ConfirmForm, ResetPasswordForm
+from webapp.errors import LinkInvalid
+from webapp.http import cookie_delivery
+from webapp.http.client import client_of
+from webapp.http.headers import hide_path_from_referrers
+from webapp.http.redirects import see_other
+from webapp.services import email_change, passwords, registration, sign_in
+from webapp.services.client import Client
+
+
+@bp.route("/verify-email/<token>", methods=["GET", "POST"])
+def verify_email(token: str) -> ResponseReturnValue:
+    """Confirm the address of a new account, and sign in."""
+    user, form = registration.find_unconfirmed(token), ConfirmForm()
+    if form.validate_on_submit() and (done := form.showing(_with_confirmation, token, client_of(request))):
+        response = cookie_delivery.deliver(done.value, None)
+        flash(gettext("Your address is confirmed. Welcome!"), "success")
+        return response
+    return _page("auth/verify_email.html", form=form, email=user.email, name=user.name, token=token)
+
+
+@bp.post("/verify-email/<token>/decline")
+def decline_registration(token: str) -> ResponseReturnValue:
+    """The owner of the address did not ask for the account: it goes."""
+    registration.decline(token, client_of(request))
+    flash(gettext("Thank you. That account is gone, and your address is free."), "success")
+    return see_other(url_for("home.index"))
+
+
+@bp.route("/password/reset/<token>", methods=["GET", "POST"])
+def reset_password(token: str) -> ResponseReturnValue:
+    """Set a new password. Ends at the sign-in page, so that a second step is never skipped (ASVS 6.4.3)."""
+    user, form = passwords.find_resettable(token), ResetPasswordForm()
+    if form.validate_on_submit() and (
+        done := form.showing(passwords.reset_password, token, form.password.data, client_of(request))
+    ):
+        cookie_delivery.sign_out()
+        cookie_delivery.remember_device(done.value)
+        flash(gettext("Your new password is set. Please sign in with it."), "success")
+        return see_other(url_for("auth.login"))
+    return _page("auth/reset_password.html", form=form, email=user.email)
+
+
+@bp.route("/email/confirm/<token>", methods=["GET", "POST"])
+def confirm_email_change(token: str) -> ResponseReturnValue:
+    """Make the new address the account's."""
+    email, form = email_change.find_confirmable(token), ConfirmForm()
+    if form.validate_on_submit() and form.showing(email_change.confirm_email_change, token, client_of(request)):
+        flash(gettext("From now on you sign in with %(email)s.", email=email), "success")
+        return see_other(url_for("account.profile"))
+    return _page("auth/confirm_email_change.html", form=form, email=email)
+
+
+@bp.route("/email/undo/<token>", methods=["GET", "POST"])
+def undo_email_change(token: str) -> ResponseReturnValue:
+    """Take the old address back, and lock out whoever changed it."""
+    email, form = email_change.find_undoable(token), ConfirmForm()
+    if form.validate_on_submit() and form.showing(email_change.undo_email_change, token, client_of(request)):
+        cookie_delivery.sign_out()
+        return render_template(
+            "auth/check_mail.html",
+            heading=gettext("Your address is back"),
+            email=email,
+            what=gettext("Everybody is signed out. Follow the link that we have sent there to choose a new password."),
+        )
+    return _page("auth/undo_email_change.html", form=form, email=email)
+
+
+@bp.errorhandler(LinkInvalid)
+def dead_link(error: LinkInvalid) -> ResponseReturnValue:
+    """Say why a link opens nothing, and what to do instead."""
+    reasons = {
+        "link_expired": gettext("It was sent too long ago."),
+        "link_used": gettext("It has done its work already; every link works once."),
+        "link_replaced": gettext("A newer link or a later change has taken its place."),
+    }
+    steps = {
+        "auth.verify_email": (url_for("auth.login"), gettext("Sign in to get a new one")),
+        "auth.reset_password": (url_for("auth.forgot_password"), gettext("Get a new link")),
+    }
+    next_step_url, label = steps.get(request.endpoint or "", (url_for("home.index"), gettext("Go to the start page")))
+    reason = reasons.get(error.code, gettext("Perhaps a part of it was cut off. Open it from the mail once more."))
+    page = {"reason": reason, "next_step_url": next_step_url, "next_step_label": label}
+    return _page("auth/dead_link.html", 410, **page)
+
+
+def _page(template: str, status: int | None = None, **context: object) -> Response:
+    status = status or (422 if request.method == "POST" else 200)
+    return hide_path_from_referrers(make_response(render_template(template, **context), status))
+
+
+def _with_confirmation(token: str, client: Client) -> sign_in.Started | sign_in.Pending:
+    return sign_in.start_sign_in(registration.confirm_email(token, client), client, kind="web")

@@ -1,0 +1,111 @@
+"""Register, sign in, sign out, prove again, forget a password."""
+
+from flask import flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import get_locale, gettext
+from flask_login import current_user
+
+from webapp.blueprints.auth.blueprint import bp
+from webapp.blueprints.auth.forms import ConfirmForm, ForgotPasswordForm, LoginForm, ReauthenticateForm, RegisterForm
+from webapp.http import cookie_delivery
+from webapp.http.client import client_of
+from webapp.http.identity import signed_in
+from webapp.http.redirects import safe_next, see_other
+from webapp.services import login_sessions, passwords, registration, sign_in
+from webapp.services.client import Client
+
+
+@bp.route("/register", methods=["GET", "POST"])
+def register() -> ResponseReturnValue:
+    """Make an account. The answer is the same whether the address is new or known."""
+    if current_user.is_authenticated:
+        return redirect(url_for("account.profile"))
+    form = RegisterForm()
+    if form.validate_on_submit() and (
+        done := form.showing(
+            registration.register,
+            form.email.data,
+            form.password.data,
+            form.name.data or "",
+            str(get_locale()),
+            client_of(request),
+        )
+    ):
+        return render_template(
+            "auth/check_mail.html",
+            heading=gettext("Look into your mailbox"),
+            email=done.value,
+            what=gettext("We have sent a mail there. Follow its link to go on."),
+        )
+    return render_template("auth/register.html", form=form), 422 if form.is_submitted() else 200
+
+
+@bp.route("/login", methods=["GET", "POST"])
+def login() -> ResponseReturnValue:
+    """Sign in with address and password."""
+    if current_user.is_authenticated:
+        return redirect(safe_next(request.args.get("next"), default=url_for("account.profile")))
+    form = LoginForm(next=request.args.get("next", ""))
+    if form.validate_on_submit() and (
+        done := form.showing(
+            _with_password, form.email.data, form.password.data, client_of(request), persistent=form.remember.data
+        )
+    ):
+        return cookie_delivery.deliver(done.value, form.next.data)
+    return render_template("auth/login.html", form=form), 422 if form.is_submitted() else 200
+
+
+@bp.route("/login/keep", methods=["GET", "POST"])
+def keep_account() -> ResponseReturnValue:
+    """A step of signing in: the account is about to be deleted, unless its owner keeps it now."""
+    step = sign_in.find_step(cookie_delivery.step_handle())
+    if step is None:
+        return redirect(url_for("auth.login"))
+    form = ConfirmForm()
+    if form.validate_on_submit() and (
+        done := form.showing(sign_in.keep_account, cookie_delivery.step_handle(), client_of(request))
+    ):
+        response = cookie_delivery.deliver(done.value, None)
+        flash(gettext("Good to have you back. Your account will not be deleted."), "success")
+        return response
+    return render_template("auth/keep_account.html", form=form, deletion_due_at=step.deletion_due_at)
+
+
+@bp.post("/logout")
+def logout() -> ResponseReturnValue:
+    """End this login session, on the server and in the browser."""
+    login_sessions.sign_out(signed_in(), client_of(request))
+    cookie_delivery.sign_out()
+    flash(gettext("You are signed out."), "success")
+    return see_other(url_for("home.index"))
+
+
+@bp.route("/reauthenticate", methods=["GET", "POST"])
+def reauthenticate() -> ResponseReturnValue:
+    """Prove the password once more, before a change to who can get in."""
+    form = ReauthenticateForm(next=request.args.get("next", ""))
+    if form.validate_on_submit() and form.showing(
+        passwords.reauthenticate, signed_in(), form.password.data, client_of(request)
+    ):
+        cookie_delivery.renew()
+        return see_other(safe_next(form.next.data, default=url_for("account.profile")))
+    return render_template("auth/reauthenticate.html", form=form), 422 if form.is_submitted() else 200
+
+
+@bp.route("/password/forgot", methods=["GET", "POST"])
+def forgot_password() -> ResponseReturnValue:
+    """Ask for a link to a new password. The answer is the same whether there is such an account."""
+    form = ForgotPasswordForm()
+    if form.validate_on_submit() and form.showing(passwords.forgot_password, form.email.data, client_of(request)):
+        return render_template(
+            "auth/check_mail.html",
+            heading=gettext("Look into your mailbox"),
+            email=form.email.data,
+            what=gettext("If there is an account with this address, a link to choose a new password is on its way."),
+        )
+    return render_template("auth/forgot_password.html", form=form), 422 if form.is_submitted() else 200
+
+
+def _with_password(email: str, password: str, client: Client, *, persistent: bool) -> sign_in.Started | sign_in.Pending:
+    proof = passwords.verify_password(email, password, client)
+    return sign_in.start_sign_in(proof, client, kind="web", persistent=persistent)

@@ -1,0 +1,52 @@
+"""/healthz, /readyz and /.well-known."""
+
+from datetime import timedelta
+
+from flask import Blueprint, Response, abort, jsonify, make_response, url_for
+from werkzeug.wrappers import Response as BaseResponse
+
+from webapp import clock
+from webapp.http.redirects import see_other
+from webapp.services.readiness import stores_that_are_down
+from webapp.services.runtime import runtime
+
+CONTACT_LIFE = timedelta(days=180)  # RFC 9116 wants less than a year
+
+bp = Blueprint("ops", __name__)
+
+
+@bp.get("/healthz")
+def healthz() -> Response:
+    """The process answers. Touches nothing else."""
+    return jsonify(status="ok")
+
+
+@bp.get("/readyz")
+def readyz() -> tuple[Response, int]:
+    """Whether the stores answer; 503 with the names of those that do not, and nothing more."""
+    down = stores_that_are_down()
+    return (jsonify(status="unavailable", down=down), 503) if down else (jsonify(status="ok"), 200)
+
+
+@bp.get("/.well-known/change-password")
+def change_password() -> BaseResponse:
+    """Where password managers send people (W3C, A Well-Known URL for Changing Passwords)."""
+    return see_other(url_for("account.password"))
+
+
+@bp.get("/.well-known/security.txt")
+def security_txt() -> Response:
+    """Whom to tell about a weakness (RFC 9116)."""
+    settings = runtime().settings
+    if not settings.SECURITY_CONTACT:
+        abort(404)
+    expires = (clock.now() + CONTACT_LIFE).replace(hour=0, minute=0, second=0, microsecond=0)
+    lines = [
+        f"Contact: {settings.SECURITY_CONTACT}",
+        f"Expires: {expires.strftime('%Y-%m-%dT%H:%M:%SZ')}",
+        "Preferred-Languages: en, ko",
+        f"Canonical: {settings.PUBLIC_URL}/.well-known/security.txt",
+    ]
+    response = make_response("\n".join(lines) + "\n")
+    response.mimetype = "text/plain"
+    return response

@@ -1,0 +1,135 @@
+"""What `flask doctor` looks at: everything that goes wrong between settings, stores, proxy, mail and clock."""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from redis import Redis
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from webapp import clock
+from webapp.gateways.mail_transport import transport_for
+from webapp.services import outbox
+from webapp.services.runtime import runtime
+from webapp.settings import PROJECT_ROOT, Settings
+
+MOST_CLOCK_SKEW = timedelta(seconds=5)
+OLDEST_MAIL = timedelta(minutes=15)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line: how it is, or what to do."""
+
+    subject: str
+    ok: bool
+    text: str
+
+
+def examine() -> Iterator[Finding]:
+    """Look at everything, one thing after the other; a broken one does not stop the rest."""
+    settings = runtime().settings
+    yield _settings(settings)
+    yield _secret_key(settings)
+    yield from _database(runtime().engine, settings)
+    if settings.REDIS_URL:
+        yield _guarded("redis", lambda: _redis(settings))
+    yield _cookies(settings)
+    yield _proxies(settings)
+    yield from _mail(settings)
+    yield _guarded("outbox", _outbox)
+
+
+def _settings(settings: Settings) -> Finding:
+    weak = [] if settings.RATELIMIT_ENABLED else ["RATELIMIT_ENABLED=0 is for benchmarks only"]
+    if settings.APP_ENV == "production" and (settings.ARGON2_MEMORY_KIB < 19456 or settings.ARGON2_TIME_COST < 2):
+        weak.append("ARGON2_MEMORY_KIB and ARGON2_TIME_COST are below 19456 and 2 (ASVS 11.4.2)")
+    return Finding("settings", not weak, "; ".join(weak) or f"{settings.APP_ENV}, users see {settings.PUBLIC_URL}")
+
+
+def _secret_key(settings: Settings) -> Finding:
+    file = settings.INSTANCE_PATH / "secret_key"
+    if os.environ.get("SECRET_KEY") or not file.exists():
+        return Finding("secret key", True, "from the environment")
+    mode = file.stat().st_mode & 0o777
+    good = mode & 0o077 == 0
+    return Finding("secret key", good, f"kept in {file.name}, mode {mode:o}" + ("" if good else "; chmod 600 it"))
+
+
+def _database(engine: Engine, settings: Settings) -> Iterator[Finding]:
+    try:
+        with engine.connect() as connection:
+            here = MigrationContext.configure(connection).get_current_revision()
+            yield Finding("database", True, f"{engine.dialect.name} answers")
+            if engine.dialect.name == "postgresql":
+                yield _clock("database", connection.execute(text("SELECT clock_timestamp()")).scalar_one())
+    except SQLAlchemyError as error:
+        yield Finding("database", False, f"does not answer ({type(error).__name__}): check DATABASE_URL")
+        return
+    head = ScriptDirectory(str(PROJECT_ROOT / "migrations")).get_current_head()
+    hint = "run `flask --app wsgi db upgrade`"
+    yield Finding("migrations", here == head, f"at {here}" if here == head else f"at {here}, not {head}: {hint}")
+    if settings.APP_ENV == "production" and engine.dialect.name == "sqlite":
+        yield Finding("database", True, "SQLite carries one machine; more machines need PostgreSQL and Redis")
+
+
+def _redis(settings: Settings) -> Finding:
+    client = Redis.from_url(settings.REDIS_URL, socket_connect_timeout=0.5, socket_timeout=1)
+    seconds, microseconds = client.time()
+    skew = _clock("redis", datetime.fromtimestamp(seconds, UTC) + timedelta(microseconds=microseconds))
+    return skew if not skew.ok else Finding("redis", True, "answers; keeps sessions and limits")
+
+
+def _cookies(settings: Settings) -> Finding:
+    if settings.is_https:
+        return Finding("cookies", True, "__Host-session: Secure, HttpOnly, SameSite=Lax; HSTS is sent")
+    return Finding("cookies", True, "session: HttpOnly, SameSite=Lax, not Secure, because PUBLIC_URL is http")
+
+
+def _proxies(settings: Settings) -> Finding:
+    count = settings.TRUSTED_PROXIES
+    if count == 0 and settings.is_https:
+        return Finding(
+            "proxies",
+            False,
+            "PUBLIC_URL is https and TRUSTED_PROXIES is 0: all users would share one address. "
+            "Set it to the number of proxies in front, each of which overwrites X-Forwarded-For and -Proto",
+        )
+    return Finding("proxies", True, f"{count} believed about address and scheme")
+
+
+def _mail(settings: Settings) -> Iterator[Finding]:
+    if settings.mail_directory is not None:
+        real = settings.APP_ENV == "production"
+        yield Finding("mail", not real, "goes to files" + ("; set MAIL_URL to smtp:// or smtps://" if real else ""))
+        return
+
+    def greet() -> Finding:
+        transport_for(settings).check()
+        return Finding("mail", True, "the mail server answers")
+
+    yield _guarded("mail", greet)
+
+
+def _outbox() -> Finding:
+    pending = outbox.pending()
+    late = pending.oldest is not None and pending.oldest > OLDEST_MAIL
+    advice = "; mails wait too long: look for mail_postponed in the log" if late else ""
+    return Finding("outbox", not late, f"{pending.waiting} waiting{advice}")
+
+
+def _clock(other: str, theirs: datetime) -> Finding:
+    skew = abs(clock.now() - theirs)
+    good = skew <= MOST_CLOCK_SKEW
+    return Finding("clock", good, f"agrees with the {other}" if good else f"{skew} off the {other}: check NTP on both")
+
+
+def _guarded(subject: str, look: Callable[[], Finding]) -> Finding:
+    try:
+        return look()
+    except Exception as error:
+        return Finding(subject, False, f"does not answer ({type(error).__name__}): check its setting")

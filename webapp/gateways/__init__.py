@@ -1,0 +1,1 @@
+"""The outside world: mail transport, breached-password list. They know no services."""

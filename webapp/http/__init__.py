@@ -1,0 +1,1 @@
+"""Flask glue that the blueprints share: cookies, the session store, headers, limits on requests, logging."""

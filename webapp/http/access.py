@@ -1,0 +1,93 @@
+"""Who may open what. Closed unless written down here: a new route asks for a sign-in until somebody opens it."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+from flask import Flask, request, url_for
+from flask_login import current_user
+from werkzeug.wrappers import Response
+
+from webapp.errors import NotSignedIn, ReauthenticationRequired
+from webapp.http.identity import signed_in
+from webapp.http.redirects import see_other
+from webapp.services.login_sessions import require_fresh
+from webapp.services.security_events import log_security
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+OPEN_ENDPOINTS = frozenset(
+    {
+        "static",
+        "home.index",
+        "auth.register",
+        "auth.verify_email",
+        "auth.decline_registration",
+        "auth.login",
+        "auth.keep_account",
+        "auth.forgot_password",
+        "auth.reset_password",
+        "auth.confirm_email_change",
+        "auth.undo_email_change",
+        "ops.healthz",
+        "ops.readyz",
+        "ops.change_password",
+        "ops.security_txt",
+        "dev.mail",
+        "dev.mail_message",
+        "dev.mail_html",
+    }
+)
+
+
+def install_access(app: Flask) -> None:
+    """Refuse, before any view, whoever is not signed in and wants what is not open."""
+    app.before_request(_require_sign_in)
+    app.register_error_handler(NotSignedIn, _ask_to_sign_in)
+    app.register_error_handler(ReauthenticationRequired, _ask_again)
+
+
+def fresh_sign_in(view: Callable[P, R]) -> Callable[P, R]:
+    """For views that change who can get in: the last full proof has to be younger than 10 minutes (ASVS 7.5.1)."""
+
+    @wraps(view)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+        require_fresh(signed_in())
+        return view(*args, **kwargs)
+
+    return guarded
+
+
+def _require_sign_in() -> None:
+    # Without an endpoint there is nothing to guard: the answer is 404 or 405.
+    if request.endpoint is not None and request.endpoint not in OPEN_ENDPOINTS and not current_user.is_authenticated:
+        raise NotSignedIn
+
+
+def _ask_to_sign_in(error: NotSignedIn) -> Response:
+    log_security("authorization_refused", reason=error.code, endpoint=request.endpoint)
+    return see_other(url_for("auth.login", next=_way_back()))
+
+
+def _ask_again(error: ReauthenticationRequired) -> Response:
+    log_security("authorization_refused", reason=error.code, endpoint=request.endpoint)
+    return see_other(url_for("auth.reauthenticate", next=_way_back()))
+
+
+def _way_back() -> str:
+    """Where to go on after signing in: this page, or for a form the page it stands on, since a POST is not repeated."""
+    if request.method in ("GET", "HEAD"):
+        return request.full_path.rstrip("?")
+    return _FORM_PAGES.get(request.endpoint or "", request.path)
+
+
+_FORM_PAGES = {
+    "auth.logout": "/",
+    "account.revoke_session": "/account/sessions",
+    "account.revoke_other_sessions": "/account/sessions",
+    "account.not_me": "/account/activity",
+    "account.cancel_email_change": "/account/email",
+    "account.export": "/account/data",
+    "account.delete": "/account/data",
+}

@@ -1,0 +1,84 @@
+"""The outcome of a sign-in becomes a cookie. The one place that knows in which order."""
+
+from datetime import timedelta
+
+from flask import Response, after_this_request, current_app, g, session, url_for
+from flask_login import current_user
+from werkzeug.wrappers import Response as BaseResponse
+
+from webapp.http import cookie_sessions
+from webapp.http.client import DEVICE_COOKIE_NAME
+from webapp.http.csrf import rotate_csrf
+from webapp.http.identity import signed_in
+from webapp.http.redirects import safe_next, see_other
+from webapp.services.login_sessions import replace_login_session
+from webapp.services.sign_in import Pending, Started
+
+DEVICE_COOKIE_LIFE = timedelta(days=400)  # the most a browser grants (RFC 6265bis, section 5.5)
+_STEP_HANDLE = "sign_in_step"
+_STEP_NEXT = "sign_in_next"
+
+
+def deliver(outcome: Started | Pending, next_path: str | None) -> BaseResponse:
+    """Sign the browser in and send it where it wanted to go; or send it to the step that comes before."""
+    if isinstance(outcome, Pending):
+        session[_STEP_HANDLE], session[_STEP_NEXT] = outcome.handle, safe_next(next_path, default="")
+        return see_other(url_for(f"auth.{outcome.step}"))
+    wanted = next_path or session.get(_STEP_NEXT)
+    _sign_in(outcome)
+    return see_other(safe_next(wanted, default=url_for("account.profile")))
+
+
+def step_handle() -> str | None:
+    """What this browser holds of a sign-in that is under way."""
+    return session.get(_STEP_HANDLE)
+
+
+def renew() -> None:
+    """Change the id after a change of privilege; the old one is dead (ASVS 7.2.4)."""
+    cookie_sessions.renew(session)
+    rotate_csrf(session)
+
+
+def sign_out() -> None:
+    """Take the signed-in cookie session from the browser and from the store."""
+    cookie_sessions.end(session)
+    rotate_csrf(session)
+    g.pop("_login_user", None)
+
+    @after_this_request
+    def forget_pages(response: Response) -> Response:
+        # What the browser kept of a signed-in person's pages goes too (ASVS 14.3.1).
+        response.headers["Clear-Site-Data"] = '"cache"'
+        return response
+
+
+def remember_device(device: str) -> None:
+    """Have the browser keep the secret by which it is known as one that signed in before. It grants nothing."""
+
+    @after_this_request
+    def set_cookie(response: Response) -> Response:
+        response.set_cookie(
+            current_app.config[DEVICE_COOKIE_NAME],
+            device,
+            max_age=DEVICE_COOKIE_LIFE,
+            path="/",
+            secure=current_app.config["SESSION_COOKIE_SECURE"],
+            httponly=True,
+            samesite="Lax",
+        )
+        return response
+
+
+def _sign_in(started: Started) -> None:
+    if current_user.is_authenticated:
+        replace_login_session(signed_in())
+    # Nothing of what stood in the bag before comes along, and the id is new: one that somebody planted in this
+    # browser is worth nothing afterwards (session fixation, ASVS 7.2.4).
+    keep_until = started.expires_at + cookie_sessions.ENDING_TOLD_FOR
+    cookie_sessions.begin(session, keep_until=keep_until, persistent=started.persistent)
+    rotate_csrf(session)
+    session["_user_id"] = str(started.login_session_id)  # Flask-Login's name for what get_id() gives
+    g.pop("_login_user", None)
+
+    remember_device(started.device)

@@ -1,0 +1,66 @@
+"""Static files carry the hash of their content in their address, so that browsers may keep them for ever and still
+get a new one at once.
+"""
+
+import hashlib
+from collections.abc import MutableMapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, Response, request
+from werkzeug.security import safe_join
+
+from webapp.settings import Settings
+
+VERSION = "v"  # the argument in the address
+VERSION_LENGTH = 12  # hexadecimal digits of SHA-256
+FOR_EVER = "public, max-age=31536000, immutable"
+ASK_AGAIN = "public, no-cache"  # kept, but asked for with its ETag before each use
+
+
+def install_static_files(app: Flask, settings: Settings) -> None:
+    """Let `url_for("static", ...)` add the version, and let what is asked for by its version be kept.
+
+    After `install_headers`, so that this runs before it. In production a file is read once; elsewhere it may change.
+    """
+    folder = Path(app.static_folder or "")
+    known: dict[str, str] = {}
+
+    def current_version(filename: str) -> str | None:
+        if settings.APP_ENV != "production":
+            return version_of(folder, filename)
+        if filename not in known and (version := version_of(folder, filename)):
+            known[filename] = version  # only names of files: no visitor can fill this
+        return known.get(filename)
+
+    @app.url_defaults
+    def add_version(endpoint: str, values: MutableMapping[str, Any]) -> None:
+        if endpoint == "static" and VERSION not in values and (version := current_version(values.get("filename", ""))):
+            values[VERSION] = version
+
+    @app.after_request
+    def say_how_long(response: Response) -> Response:
+        if request.endpoint == "static" and response.status_code in (200, 304):
+            version = current_version((request.view_args or {}).get("filename", ""))
+            is_current = version is not None and request.args.get(VERSION) == version
+            response.headers["Cache-Control"] = FOR_EVER if is_current else ASK_AGAIN
+        return response
+
+
+def version_of(folder: Path, filename: str) -> str | None:
+    """The version of one file in `folder` as it is now; None where there is none."""
+    found = safe_join(str(folder), filename)
+    if found is None:
+        return None
+    try:
+        state = Path(found).stat()
+        return _version(found, state.st_mtime_ns, state.st_size)
+    except OSError:
+        return None
+
+
+@lru_cache(maxsize=1024)
+def _version(path: str, _changed_at: int, _size: int) -> str:
+    """Read once for each state of the file."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:VERSION_LENGTH]

@@ -1,0 +1,28 @@
+"""The tables. One a file; plain SQLAlchemy; they know no services.
+
+Import from here what a query needs; importing the package makes every table known to the migrations.
+"""
+
+from webapp.models.base import Base
+from webapp.models.cookie_session import CookieSession
+from webapp.models.known_device import KnownDevice
+from webapp.models.login_session import LoginSession
+from webapp.models.one_time_token import OneTimeToken
+from webapp.models.outbox_message import OutboxMessage
+from webapp.models.rate_limit import RateLimit
+from webapp.models.security_event import SecurityEvent
+from webapp.models.sign_in_in_progress import SignInInProgress
+from webapp.models.user import User
+
+__all__ = [
+    "Base",
+    "CookieSession",
+    "KnownDevice",
+    "LoginSession",
+    "OneTimeToken",
+    "OutboxMessage",
+    "RateLimit",
+    "SecurityEvent",
+    "SignInInProgress",
+    "User",
+]

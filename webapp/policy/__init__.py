@@ -1,0 +1,1 @@
+"""Rules. Pure functions: plain values in, an enum out, the time as an argument. Standard library only."""

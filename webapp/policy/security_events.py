@@ -1,0 +1,32 @@
+"""What is recorded for an account's owner to read."""
+
+from datetime import timedelta
+from enum import StrEnum, auto
+
+KEEP_FOR = timedelta(days=365)
+
+
+class EventKind(StrEnum):
+    """What happened. Stored; each has its sentence in both languages."""
+
+    REGISTERED = auto()
+    EMAIL_CONFIRMED = auto()
+    SIGNED_IN = auto()
+    SIGNED_OUT = auto()
+    GUESSING_SLOWED = auto()
+    REAUTHENTICATED = auto()
+    SESSION_ENDED = auto()
+    OTHER_SESSIONS_ENDED = auto()
+    PASSWORD_CHANGED = auto()
+    PASSWORD_RESET_REQUESTED = auto()
+    PASSWORD_RESET = auto()
+    EMAIL_CHANGE_REQUESTED = auto()
+    EMAIL_CHANGED = auto()
+    EMAIL_RESTORED = auto()
+    NOT_ME = auto()
+    DATA_EXPORTED = auto()
+    DELETION_SCHEDULED = auto()
+    DELETION_CANCELLED = auto()
+    DISABLED = auto()
+    ENABLED = auto()
+    SIGNED_OUT_BY_OPERATOR = auto()

@@ -1,0 +1,63 @@
+"""Everything held about a user, in a form they can take away."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from webapp import clock
+from webapp.models import Base, KnownDevice, LoginSession, OneTimeToken, SecurityEvent, User
+from webapp.policy.security_events import EventKind
+from webapp.policy.throttling import Limit
+from webapp.services.client import Client
+from webapp.services.login_sessions import SignedIn, require_fresh
+from webapp.services.runtime import runtime
+from webapp.services.security_events import record_event
+from webapp.services.transaction import transaction
+
+# Hashes say nothing about a person and help only a thief of the file (ASVS 14.2.6).
+SECRET_COLUMNS = frozenset({"password_hash", "token_hash", "device_hash", "handle_hash", "email_key", "user_id"})
+_OWNED: dict[str, type[LoginSession | SecurityEvent | KnownDevice | OneTimeToken]] = {
+    "login_sessions": LoginSession,
+    "security_events": SecurityEvent,
+    "known_devices": KnownDevice,
+    "mailed_links": OneTimeToken,
+}
+
+
+def export_account(signed_in: SignedIn, client: Client) -> dict[str, Any]:
+    """All that is held about the user, as plain values for JSON. Times are ISO 8601 in UTC.
+
+    Raises ReauthenticationRequired or TooManyAttempts.
+    """
+    require_fresh(signed_in)
+    runtime().throttle.hit(Limit.EXPORT, str(signed_in.user_id))
+    with transaction() as tx:
+        record_event(
+            tx, signed_in.user_id, EventKind.DATA_EXPORTED, client, login_session_id=signed_in.login_session_id
+        )
+        tx.flush()
+        return {
+            "exported_at": clock.now().isoformat(),
+            "account": _plain(tx.get_one(User, signed_in.user_id)),
+            **{name: _rows(tx, model, signed_in) for name, model in _OWNED.items()},
+        }
+
+
+def _rows(
+    tx: Session, model: type[LoginSession | SecurityEvent | KnownDevice | OneTimeToken], signed_in: SignedIn
+) -> list[dict[str, Any]]:
+    order = model.created_at if not issubclass(model, SecurityEvent) else model.at
+    return [_plain(row) for row in tx.scalars(select(model).where(model.user_id == signed_in.user_id).order_by(order))]
+
+
+def _plain(row: Base) -> dict[str, Any]:
+    columns = [column.name for column in row.__table__.columns if column.name not in SECRET_COLUMNS]
+    return {name: _value(getattr(row, name)) for name in columns}
+
+
+def _value(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return value if value is None or isinstance(value, bool | int | dict) else str(value)

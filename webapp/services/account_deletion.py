@@ -1,0 +1,67 @@
+"""Leaving: asked for, waited for, done."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+
+from webapp import clock
+from webapp.models import User
+from webapp.policy.login_sessions import EndReason
+from webapp.policy.one_time import Purpose
+from webapp.policy.security_events import EventKind
+from webapp.services import account_mail
+from webapp.services.client import Client
+from webapp.services.login_sessions import SignedIn, end_login_sessions, require_fresh
+from webapp.services.one_time import end_tokens
+from webapp.services.security_events import log_security, record_event
+from webapp.services.sign_in import end_steps
+from webapp.services.transaction import transaction
+
+WAITING_TIME = timedelta(days=7)  # in which signing in offers to keep the account
+UNCONFIRMED_FOR = timedelta(days=7)  # after which an account that nobody confirmed is dropped
+
+
+def schedule_deletion(signed_in: SignedIn, client: Client) -> datetime:
+    """End every login session and delete the account after the waiting time; gives when.
+
+    Raises ReauthenticationRequired.
+    """
+    require_fresh(signed_in)
+    with transaction() as tx:
+        user = tx.get_one(User, signed_in.user_id, with_for_update=True)
+        due = user.deletion_due_at = clock.now() + WAITING_TIME
+        end_login_sessions(tx, user.id, EndReason.DELETION)
+        end_steps(tx, user.id)
+        end_tokens(tx, user.id, Purpose.CHANGE_EMAIL, Purpose.RESET_PASSWORD)
+        record_event(tx, user.id, EventKind.DELETION_SCHEDULED, client, login_session_id=signed_in.login_session_id)
+        account_mail.tell_of_deletion(tx, user, client)
+        return due
+
+
+def delete_due_accounts(limit: int) -> int:
+    """Delete, a slice at a time, accounts whose waiting time is over; how many. What belongs to a user goes with the
+    row (ON DELETE CASCADE), so nothing personal remains once the last mail is out.
+    """
+    with transaction() as tx:
+        due = select(User).where(User.deletion_due_at <= clock.now()).limit(limit).with_for_update(skip_locked=True)
+        users = list(tx.scalars(due))
+        for user in users:
+            account_mail.tell_deleted(tx, user)
+            tx.delete(user)
+            log_security("account_deleted", user_id=user.id)
+    return len(users)
+
+
+def drop_unconfirmed_accounts(limit: int) -> int:
+    """Drop, a slice at a time, accounts whose address nobody confirmed; how many."""
+    with transaction() as tx:
+        stale = (
+            select(User)
+            .where(User.email_verified_at.is_(None), User.created_at <= clock.now() - UNCONFIRMED_FOR)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        users = list(tx.scalars(stale))
+        for user in users:
+            tx.delete(user)
+    return len(users)

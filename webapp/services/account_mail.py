@@ -1,0 +1,139 @@
+"""The mails that tell of an account, each written to the outbox in the transaction of what it tells."""
+
+from datetime import timedelta
+
+from sqlalchemy.orm import Session
+
+from webapp import clock
+from webapp.models import User
+from webapp.policy.one_time import LIFE, Purpose
+from webapp.policy.throttling import Limit
+from webapp.services import links, outbox
+from webapp.services.addresses import masked
+from webapp.services.client import Client
+from webapp.services.devices import device_name
+from webapp.services.one_time import issue_token
+from webapp.services.runtime import runtime
+
+
+def may_mail(email_key: str) -> bool:
+    """Whether strangers' requests have not yet had enough mails sent to this address. Counts this one.
+
+    Asked before a transaction writes: the counter has a connection of its own, and SQLite has one writer.
+    """
+    return runtime().throttle.allows(Limit.MAIL_ADDRESS, email_key)
+
+
+def send_confirmation(tx: Session, user: User, client: Client) -> None:
+    """Mail a link that confirms the address; the newest is the only one that works."""
+    token = issue_token(tx, user.id, Purpose.CONFIRM_EMAIL)
+    _tell(
+        tx,
+        user,
+        "confirm_email",
+        client,
+        link=links.link(links.CONFIRM_EMAIL, token),
+        expires_hours=_hours(LIFE[Purpose.CONFIRM_EMAIL]),
+    )
+
+
+def send_address_taken(tx: Session, user: User, client: Client) -> None:
+    """Tell the owner that somebody tried to register their address; the browser is told nothing."""
+    _tell(
+        tx,
+        user,
+        "address_taken",
+        client,
+        sign_in_link=links.link(links.SIGN_IN),
+        forgot_link=links.link(links.FORGOT_PASSWORD),
+    )
+
+
+def send_reset(tx: Session, user: User, client: Client) -> None:
+    """Mail a link that sets a new password."""
+    token = issue_token(tx, user.id, Purpose.RESET_PASSWORD)
+    _tell(
+        tx,
+        user,
+        "reset_password",
+        client,
+        link=links.link(links.RESET_PASSWORD, token),
+        expires_minutes=str(int(LIFE[Purpose.RESET_PASSWORD] / timedelta(minutes=1))),
+    )
+
+
+def tell_of_new_device(tx: Session, user: User, client: Client) -> None:
+    """Tell of a sign-in from a device this account has not seen."""
+    _tell(tx, user, "new_device", client, activity_link=links.link(links.ACTIVITY))
+
+
+def tell_of_new_password(tx: Session, user: User, client: Client) -> None:
+    """Tell that the password was changed."""
+    _tell(tx, user, "password_changed", client, forgot_link=links.link(links.FORGOT_PASSWORD))
+
+
+def send_new_address_confirmation(tx: Session, user: User, new_email: str, token: str, client: Client) -> None:
+    """Ask, at a new address, whether it is to be this account's."""
+    _tell(
+        tx,
+        user,
+        "confirm_new_email",
+        client,
+        to=new_email,
+        link=links.link(links.CONFIRM_NEW_EMAIL, token),
+        expires_hours=_hours(LIFE[Purpose.CHANGE_EMAIL]),
+    )
+
+
+def tell_old_address(tx: Session, user: User, old_email: str, token: str, client: Client) -> None:
+    """Tell the address an account had before, with the link that undoes the change."""
+    _tell(
+        tx,
+        user,
+        "email_changed",
+        client,
+        to=old_email,
+        new_email=masked(user.email),
+        undo_link=links.link(links.UNDO_EMAIL_CHANGE, token),
+        expires_days=str(LIFE[Purpose.UNDO_EMAIL_CHANGE].days),
+    )
+
+
+def tell_sessions_ended(tx: Session, user: User, client: Client) -> None:
+    """After "this was not me": every session is over; here is the link to a new password."""
+    token = issue_token(tx, user.id, Purpose.RESET_PASSWORD)
+    _tell(
+        tx,
+        user,
+        "sessions_ended",
+        client,
+        link=links.link(links.RESET_PASSWORD, token),
+        expires_minutes=str(int(LIFE[Purpose.RESET_PASSWORD] / timedelta(minutes=1))),
+        forgot_link=links.link(links.FORGOT_PASSWORD),
+    )
+
+
+def tell_of_deletion(tx: Session, user: User, client: Client) -> None:
+    """Tell when the account will be deleted, and how to keep it."""
+    due = user.deletion_due_at
+    assert due is not None
+    _tell(tx, user, "deletion_scheduled", client, due_at=due.isoformat(), sign_in_link=links.link(links.SIGN_IN))
+
+
+def tell_deleted(tx: Session, user: User) -> None:
+    """The last mail: nothing is left."""
+    outbox.enqueue(tx, "account_deleted", to=user.email, locale=user.locale, params={})
+
+
+def _tell(tx: Session, user: User, event: str, client: Client, *, to: str | None = None, **params: str) -> None:
+    about = {
+        "name": user.name,
+        "device": device_name(client.user_agent),
+        "ip": client.ip,
+        "at": clock.now().isoformat(),
+    }
+    outbox.enqueue(tx, event, to=to or user.email, locale=user.locale, params={**about, **params})
+
+
+def _hours(life: timedelta) -> str:
+    return str(int(life / timedelta(hours=1)))

@@ -1,0 +1,46 @@
+"""Counting guesses at passwords, the same for every door and every worker.
+
+Strangers share counters that fill up; a browser that signed in to this account before has one of its own. So nobody
+can lock the owner out of a browser they use, whatever they send (OWASP, "slow down online guessing with device
+cookies"; ASVS 6.1.1, 6.3.1).
+"""
+
+import uuid
+
+from webapp.errors import TooManyAttempts
+from webapp.policy.security_events import EventKind
+from webapp.policy.throttling import Bucket, Limit, login_buckets, network_of
+from webapp.services.client import Client
+from webapp.services.one_time import digest
+from webapp.services.runtime import runtime
+from webapp.services.security_events import log_security, record_event
+from webapp.services.transaction import transaction
+
+
+def count_guess(email_key: str, user_id: uuid.UUID | None, client: Client, *, known_device: bool) -> None:
+    """Count an attempt before it is judged, so that parallel ones cannot slip by. Raises TooManyAttempts."""
+    throttle = runtime().throttle
+    try:
+        for bucket in _buckets(email_key, client, known_device=known_device):
+            throttle.hit(bucket.limit, *bucket.key)
+    except TooManyAttempts:
+        log_security("guessing_slowed", user_id=user_id)
+        # Once a day is enough to know of it; strangers must not be able to fill the owner's log.
+        if throttle.allows(Limit.GUESSING_NOTICE, email_key) and user_id is not None:
+            with transaction() as tx:
+                record_event(tx, user_id, EventKind.GUESSING_SLOWED, client)
+        raise
+
+
+def forget_guesses(email_key: str, client: Client, *, known_device: bool) -> None:
+    """After a success: what was counted for the right person is forgotten, as far as each limit allows."""
+    for bucket in _buckets(email_key, client, known_device=known_device):
+        runtime().throttle.forgive(bucket.limit, *bucket.key)
+
+
+def _buckets(email_key: str, client: Client, *, known_device: bool) -> tuple[Bucket, ...]:
+    return login_buckets(
+        account=email_key,
+        network=network_of(client.ip),
+        known_device=digest(client.device) if known_device and client.device else None,
+    )

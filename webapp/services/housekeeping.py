@@ -1,0 +1,81 @@
+"""Clean-up in small bounded slices: by the background worker and by command, never on a user's request."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, delete, select
+from sqlalchemy.orm import InstrumentedAttribute
+
+from webapp import clock
+from webapp.models import KnownDevice, LoginSession, OneTimeToken, SecurityEvent, SignInInProgress
+from webapp.policy import security_events
+from webapp.services import outbox
+from webapp.services.account_deletion import delete_due_accounts, drop_unconfirmed_accounts
+from webapp.services.runtime import runtime
+from webapp.services.transaction import transaction
+
+SLICE = 500  # rows a transaction, so that no lock is held for long
+ENDED_SESSIONS_KEPT_FOR = timedelta(days=2)  # long enough to say at the next visit why it ended
+LINKS_KEPT_FOR = timedelta(days=7)  # long enough to say of an old link why it opens nothing
+DEVICES_KEPT_FOR = timedelta(days=400)  # as long as a browser keeps their cookie (RFC 6265bis, section 5.5)
+
+
+def purge(*, slices: int = 20) -> dict[str, int]:
+    """Remove what is over, at most `slices` slices of each; how many rows of each went. Safe at any time, by any
+    number of workers at once.
+    """
+    jobs: dict[str, Callable[[int], int]] = {
+        "cookie_sessions": runtime().cookie_sessions.purge,
+        "login_sessions": _purge_login_sessions,
+        "sign_ins_in_progress": _purge_steps,
+        "one_time_tokens": _purge_tokens,
+        "known_devices": _purge_devices,
+        "security_events": _purge_events,
+        "rate_limits": runtime().throttle.purge,
+        "outbox_messages": outbox.purge,
+        "unconfirmed_accounts": drop_unconfirmed_accounts,
+        "deleted_accounts": delete_due_accounts,
+    }
+    return {name: _in_slices(job, slices) for name, job in jobs.items()}
+
+
+def _in_slices(job: Callable[[int], int], slices: int) -> int:
+    total = 0
+    for _ in range(slices):
+        gone = job(SLICE)
+        total += gone
+        if gone < SLICE:
+            break
+    return total
+
+
+def _purge_login_sessions(limit: int) -> int:
+    cutoff = clock.now() - ENDED_SESSIONS_KEPT_FOR
+    over = (LoginSession.expires_at < cutoff) | (LoginSession.ended_at < cutoff)
+    return _delete(LoginSession.id, over, limit)
+
+
+def _purge_steps(limit: int) -> int:
+    return _delete(SignInInProgress.id, SignInInProgress.expires_at < clock.now(), limit)
+
+
+def _purge_tokens(limit: int) -> int:
+    return _delete(OneTimeToken.id, OneTimeToken.expires_at < clock.now() - LINKS_KEPT_FOR, limit)
+
+
+def _purge_devices(limit: int) -> int:
+    return _delete(KnownDevice.device_hash, KnownDevice.last_seen_at < clock.now() - DEVICES_KEPT_FOR, limit)
+
+
+def _purge_events(limit: int) -> int:
+    return _delete(SecurityEvent.id, SecurityEvent.at < clock.now() - security_events.KEEP_FOR, limit)
+
+
+def _delete(key: InstrumentedAttribute[Any], condition: ColumnElement[bool], limit: int) -> int:
+    """Delete at most `limit` rows for which `condition` holds."""
+    table = key.class_
+    slice_of_keys = select(key).where(condition).limit(limit).scalar_subquery()
+    with transaction() as tx:
+        statement = delete(table).where(condition, key.in_(slice_of_keys)).returning(key)
+        return len(tx.execute(statement, execution_options={"synchronize_session": False}).all())

@@ -1,0 +1,43 @@
+"""Browsers and apps that have signed in to an account before. Knowing one grants nothing; it only spares the owner
+the waits that strangers cause, and tells a new device from an old one.
+"""
+
+import secrets
+import uuid
+
+from sqlalchemy import delete, exists, select, update
+from sqlalchemy.orm import Session
+
+from webapp import clock
+from webapp.models import KnownDevice
+from webapp.services.one_time import digest
+
+DEVICE_BYTES = 32
+
+
+def is_known_device(tx: Session, user_id: uuid.UUID, device: str | None) -> bool:
+    """Whether this account was signed in to from this device before."""
+    if device is None:
+        return False
+    found = select(KnownDevice).where(KnownDevice.user_id == user_id, KnownDevice.device_hash == digest(device))
+    return bool(tx.scalar(select(found.exists())))
+
+
+def remember_device(tx: Session, user_id: uuid.UUID, device: str | None) -> tuple[str, bool]:
+    """Note a sign-in from a device. Gives its secret (a new one where it had none), and whether the owner should be
+    told of it: an unknown device of an account that has known ones.
+    """
+    now = clock.now()
+    if device is not None:
+        seen = update(KnownDevice).where(KnownDevice.user_id == user_id, KnownDevice.device_hash == digest(device))
+        if tx.scalar(seen.values(last_seen_at=now).returning(KnownDevice.user_id)) is not None:
+            return device, False
+    has_others = bool(tx.scalar(select(exists().where(KnownDevice.user_id == user_id))))
+    device = device or secrets.token_urlsafe(DEVICE_BYTES)
+    tx.add(KnownDevice(user_id=user_id, device_hash=digest(device), created_at=now, last_seen_at=now))
+    return device, has_others
+
+
+def forget_devices(tx: Session, user_id: uuid.UUID) -> None:
+    """Treat every device of this account as new."""
+    tx.execute(delete(KnownDevice).where(KnownDevice.user_id == user_id))

@@ -1,0 +1,170 @@
+"""Login sessions after they have begun: resume, list, end. One list, one way to end any of it, whatever the door."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, select, update
+from sqlalchemy.orm import Session
+
+from webapp import clock
+from webapp.errors import NotFound, ReauthenticationRequired
+from webapp.models import LoginSession, User
+from webapp.policy.login_sessions import EndReason, Visit, is_fresh, judge_visit, name_end
+from webapp.policy.security_events import EventKind
+from webapp.services.client import Client
+from webapp.services.runtime import runtime
+from webapp.services.security_events import record_event
+from webapp.services.transaction import transaction
+
+_RESUME = select(
+    LoginSession.id,
+    LoginSession.kind,
+    LoginSession.auth_time,
+    LoginSession.last_seen_at,
+    LoginSession.idle_limit,
+    LoginSession.expires_at,
+    LoginSession.end_reason,
+    User.id.label("user_id"),
+    User.email,
+    User.name,
+    User.locale,
+    User.created_at,
+    User.password_changed_at,
+    User.disabled_at,
+).join(User, User.id == LoginSession.user_id)
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    """Who is behind a live login session: what a page needs, read with one joined query."""
+
+    login_session_id: uuid.UUID
+    user_id: uuid.UUID
+    email: str
+    name: str
+    locale: str
+    auth_time: datetime
+    created_at: datetime  # of the account
+    password_changed_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Over:
+    """A login session that signs nobody in any more, and why; the reason is None where there never was one."""
+
+    reason: EndReason | None
+
+
+def resume_login_session(login_session_id: uuid.UUID, client: Client) -> SignedIn | Over:
+    """Who is behind a login session now. Records the visit, but not more often than its idle limit needs.
+
+    Columns, not objects: this runs on every page view.
+    """
+    now = clock.now()
+    with runtime().engine.connect() as connection:
+        row = connection.execute(_RESUME.where(LoginSession.id == login_session_id)).one_or_none()
+    if row is None:
+        return Over(None)
+    idle_limit = timedelta(seconds=row.idle_limit)
+    times = {"last_seen_at": row.last_seen_at, "idle_limit": idle_limit, "expires_at": row.expires_at}
+    disabled = row.disabled_at is not None
+    visit = judge_visit(ended=row.end_reason is not None, disabled=disabled, now=now, **times)
+    if visit is Visit.OVER:
+        return Over(name_end(end_reason=row.end_reason, disabled=disabled, **times))
+    if visit is Visit.TOUCH:
+        _record_visit(login_session_id, client, seen_at=row.last_seen_at, now=now)
+    return SignedIn(
+        login_session_id=row.id,
+        user_id=row.user_id,
+        email=row.email,
+        name=row.name,
+        locale=row.locale,
+        auth_time=row.auth_time,
+        created_at=row.created_at,
+        password_changed_at=row.password_changed_at,
+    )
+
+
+def _record_visit(login_session_id: uuid.UUID, client: Client, *, seen_at: datetime, now: datetime) -> None:
+    with transaction() as tx:
+        tx.execute(
+            update(LoginSession)
+            .where(
+                LoginSession.id == login_session_id,
+                LoginSession.ended_at.is_(None),
+                LoginSession.last_seen_at == seen_at,  # one writer, however many requests come at once
+            )
+            .values(last_seen_at=now, ip=client.ip)
+        )
+
+
+def list_login_sessions(user_id: uuid.UUID) -> list[LoginSession]:
+    """Where a user is signed in now, by web and by API, the one seen last first."""
+    now = clock.now()
+    live = (
+        select(LoginSession)
+        .where(LoginSession.user_id == user_id, LoginSession.ended_at.is_(None), LoginSession.expires_at > now)
+        .order_by(LoginSession.last_seen_at.desc())
+    )
+    with transaction() as tx:
+        return [login_session for login_session in tx.scalars(live) if login_session.is_live(now)]
+
+
+def require_fresh(signed_in: SignedIn) -> None:
+    """Raise ReauthenticationRequired where the last full proof is too old for a change to credentials."""
+    if not is_fresh(signed_in.auth_time, clock.now()):
+        raise ReauthenticationRequired
+
+
+def sign_out(signed_in: SignedIn, client: Client) -> None:
+    """End the login session that asks for it."""
+    with transaction() as tx:
+        mine = LoginSession.id == signed_in.login_session_id
+        if end_login_sessions(tx, signed_in.user_id, EndReason.SIGNED_OUT, mine):
+            record_event(
+                tx, signed_in.user_id, EventKind.SIGNED_OUT, client, login_session_id=signed_in.login_session_id
+            )
+
+
+def replace_login_session(signed_in: SignedIn) -> None:
+    """End the login session of a browser that signs in anew."""
+    with transaction() as tx:
+        mine = LoginSession.id == signed_in.login_session_id
+        end_login_sessions(tx, signed_in.user_id, EndReason.REPLACED, mine)
+
+
+def end_login_session(signed_in: SignedIn, login_session_id: uuid.UUID, client: Client) -> None:
+    """End one of the user's own login sessions. Raises NotFound for anybody else's."""
+    with transaction() as tx:
+        if not end_login_sessions(tx, signed_in.user_id, EndReason.ENDED_BY_USER, LoginSession.id == login_session_id):
+            raise NotFound
+        record_event(tx, signed_in.user_id, EventKind.SESSION_ENDED, client, login_session_id=login_session_id)
+
+
+def end_other_login_sessions(signed_in: SignedIn, client: Client) -> int:
+    """End all of the user's login sessions but the one that asks; how many there were."""
+    with transaction() as tx:
+        others = LoginSession.id != signed_in.login_session_id
+        ended = end_login_sessions(tx, signed_in.user_id, EndReason.ENDED_BY_USER, others)
+        record_event(
+            tx,
+            signed_in.user_id,
+            EventKind.OTHER_SESSIONS_ENDED,
+            client,
+            login_session_id=signed_in.login_session_id,
+            count=ended,
+        )
+    return ended
+
+
+def end_login_sessions(tx: Session, user_id: uuid.UUID, reason: EndReason, *which: ColumnElement[bool]) -> int:
+    """End, in `tx`, a user's login sessions that are not over yet: all, or those for which `which` holds."""
+    ended = tx.execute(
+        update(LoginSession)
+        .where(LoginSession.user_id == user_id, LoginSession.ended_at.is_(None), *which)
+        .values(ended_at=clock.now(), end_reason=reason)
+        .execution_options(synchronize_session=False)
+        .returning(LoginSession.id)
+    )
+    return len(ended.all())

@@ -1,0 +1,83 @@
+"""Mailed links: hashed, purpose-bound, newest only, spent by one conditional UPDATE (ASVS 6.4.1, 6.5.1)."""
+
+import hashlib
+import secrets
+import uuid
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from webapp import clock
+from webapp.errors import LinkExpired, LinkInvalid, LinkReplaced, LinkUsed
+from webapp.models import OneTimeToken
+from webapp.policy.one_time import LIFE, Purpose, Verdict, judge_token
+
+TOKEN_BYTES = 32  # 256 bits (ASVS 11.5.1)
+_REFUSALS = {Verdict.EXPIRED: LinkExpired, Verdict.USED: LinkUsed, Verdict.REPLACED: LinkReplaced}
+
+
+def digest(secret: str) -> str:
+    """What is kept of a random secret. It has 256 bits, so a plain hash is enough (ASVS 6.5.2)."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def issue_token(tx: Session, user_id: uuid.UUID, purpose: Purpose, *, data: dict[str, Any] | None = None) -> str:
+    """A new secret for a link; older links of the same purpose end."""
+    end_tokens(tx, user_id, purpose)
+    raw = secrets.token_urlsafe(TOKEN_BYTES)
+    now = clock.now()
+    tx.add(
+        OneTimeToken(
+            token_hash=digest(raw),
+            purpose=purpose,
+            user_id=user_id,
+            data=data or {},
+            created_at=now,
+            expires_at=now + LIFE[purpose],
+        )
+    )
+    return raw
+
+
+def get_token(tx: Session, raw: str, purpose: Purpose) -> OneTimeToken:
+    """The token behind a link that is still good, spending nothing: mail scanners follow links.
+
+    Raises LinkInvalid, LinkExpired, LinkUsed or LinkReplaced.
+    """
+    token = tx.scalar(select(OneTimeToken).where(OneTimeToken.token_hash == digest(raw)))
+    if token is None or token.purpose != purpose:
+        raise LinkInvalid
+    verdict = judge_token(ended_by=token.ended_by, expires_at=token.expires_at, now=clock.now())
+    if verdict is not Verdict.GOOD:
+        raise _REFUSALS[verdict]
+    return token
+
+
+def spend_token(tx: Session, raw: str, purpose: Purpose) -> OneTimeToken:
+    """Spend a link: of any number of parallel attempts, one wins. Raises as `get_token`."""
+    now = clock.now()
+    spent: OneTimeToken | None = tx.scalar(
+        update(OneTimeToken)
+        .where(
+            OneTimeToken.token_hash == digest(raw),
+            OneTimeToken.purpose == purpose,
+            OneTimeToken.ended_at.is_(None),
+            OneTimeToken.expires_at > now,
+        )
+        .values(ended_at=now, ended_by="used")
+        .returning(OneTimeToken)
+    )
+    if spent is None:
+        get_token(tx, raw, purpose)  # raises the reason
+        raise LinkUsed
+    return spent
+
+
+def end_tokens(tx: Session, user_id: uuid.UUID, *purposes: Purpose) -> None:
+    """End a user's open links of these purposes: what they were about has changed."""
+    tx.execute(
+        update(OneTimeToken)
+        .where(OneTimeToken.user_id == user_id, OneTimeToken.purpose.in_(purposes), OneTimeToken.ended_at.is_(None))
+        .values(ended_at=clock.now(), ended_by="replaced")
+    )

@@ -1,0 +1,163 @@
+"""The password door, and how a password is proven again, changed and set anew by mailed link."""
+
+import uuid
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from webapp import clock
+from webapp.errors import InvalidCredentials, NotSignedIn, PasswordRefused
+from webapp.models import LoginSession, User
+from webapp.policy.login_sessions import EndReason
+from webapp.policy.one_time import Purpose
+from webapp.policy.security_events import EventKind
+from webapp.policy.throttling import Limit, network_of
+from webapp.services import account_mail, outbox
+from webapp.services.addresses import address_key
+from webapp.services.client import Client
+from webapp.services.guessing import count_guess, forget_guesses
+from webapp.services.known_devices import is_known_device, remember_device
+from webapp.services.login_sessions import SignedIn, end_login_sessions
+from webapp.services.new_password import check_new_password
+from webapp.services.one_time import end_tokens, get_token, spend_token
+from webapp.services.runtime import runtime
+from webapp.services.security_events import log_security, record_event
+from webapp.services.sign_in import PASSWORD, Proof, end_steps
+from webapp.services.transaction import transaction
+
+
+def verify_password(email: str, password: str, client: Client) -> Proof:
+    """Prove who somebody is by address and password.
+
+    An unknown address costs the same work and gets the same answer as a wrong password (ASVS 6.3.8).
+    Raises InvalidCredentials or TooManyAttempts.
+    """
+    key = address_key(email)
+    with transaction() as tx:
+        user = tx.scalar(select(User).where(User.email_key == key))
+        known = user is not None and is_known_device(tx, user.id, client.device)
+    count_guess(key, user.id if user else None, client, known_device=known)
+    hashing = runtime().hashing
+    if not hashing.verify(user.password_hash if user else None, password) or user is None:
+        log_security("sign_in_failed", user_id=user.id if user else None)
+        raise InvalidCredentials
+    forget_guesses(key, client, known_device=known)
+    if user.password_hash and hashing.needs_rehash(user.password_hash):
+        _store_rehash(user.id, old=user.password_hash, new=hashing.hash(password))
+    return Proof(user.id, (PASSWORD,), clock.now())
+
+
+def reauthenticate(signed_in: SignedIn, password: str, client: Client) -> None:
+    """Prove the password again, so that credentials may be changed for a while (ASVS 7.5.1).
+
+    Raises InvalidCredentials, TooManyAttempts, or NotSignedIn where the login session ended meanwhile.
+    """
+    _prove_own_password(signed_in, password)
+    with transaction() as tx:
+        renewed = tx.execute(
+            update(LoginSession)
+            .where(LoginSession.id == signed_in.login_session_id, LoginSession.ended_at.is_(None))
+            .values(auth_time=clock.now())
+            .returning(LoginSession.id)
+        ).all()
+        if not renewed:
+            raise NotSignedIn
+        record_event(
+            tx, signed_in.user_id, EventKind.REAUTHENTICATED, client, login_session_id=signed_in.login_session_id
+        )
+
+
+def change_password(signed_in: SignedIn, current_password: str, new_password: str, client: Client) -> None:
+    """Change the password; every other login session ends (ASVS 7.4.3).
+
+    Raises InvalidCredentials, PasswordRefused, TooManyAttempts or NotSignedIn.
+    """
+    _prove_own_password(signed_in, current_password)
+    if new_password == current_password:
+        raise PasswordRefused("unchanged")
+    check_new_password(new_password, email=signed_in.email, name=signed_in.name)
+    password_hash = runtime().hashing.hash(new_password)
+    with transaction() as tx:
+        user = tx.get_one(User, signed_in.user_id, with_for_update=True)
+        login_session = tx.get_one(LoginSession, signed_in.login_session_id, with_for_update=True)
+        if not login_session.is_live(clock.now()):
+            raise NotSignedIn
+        _set_password(tx, user, password_hash)
+        # The proof that went before was with the old password; this one is with the new.
+        login_session.auth_time = clock.now()
+        others = LoginSession.id != signed_in.login_session_id
+        end_login_sessions(tx, user.id, EndReason.PASSWORD_CHANGED, others)
+        record_event(tx, user.id, EventKind.PASSWORD_CHANGED, client, login_session_id=signed_in.login_session_id)
+        account_mail.tell_of_new_password(tx, user, client)
+
+
+def forgot_password(email: str, client: Client) -> None:
+    """Mail a link that sets a new password, where there is such an account; the same work where there is none.
+
+    Raises TooManyAttempts.
+    """
+    key = address_key(email)
+    runtime().throttle.hit(Limit.FORGOT_NETWORK, network_of(client.ip))
+    may_mail = account_mail.may_mail(key)
+    with transaction() as tx:
+        user = tx.scalar(select(User).where(User.email_key == key))
+        if user is None or user.disabled_at is not None or not may_mail:
+            outbox.enqueue_nothing(tx)
+            return
+        account_mail.send_reset(tx, user, client)
+        record_event(tx, user.id, EventKind.PASSWORD_RESET_REQUESTED, client)
+
+
+def find_resettable(raw: str) -> User:
+    """Whose password a link would set; spends nothing. Raises LinkInvalid and its kin."""
+    with transaction() as tx:
+        return tx.get_one(User, get_token(tx, raw, Purpose.RESET_PASSWORD).user_id)
+
+
+def reset_password(raw: str, new_password: str, client: Client) -> str:
+    """Spend a reset link. Ends every login session; signs nobody in (ASVS 6.4.3). A password that is refused leaves
+    the link good.
+
+    Who reads the mailbox is the owner: their browser is a known device from now on, so that the waits which strangers'
+    guesses caused do not hold it up. Gives the secret that the browser is to keep for that.
+    Raises LinkInvalid and its kin, PasswordRefused, TooManyAttempts.
+    """
+    runtime().throttle.hit(Limit.LINK_NETWORK, network_of(client.ip))
+    user = find_resettable(raw)
+    check_new_password(new_password, email=user.email, name=user.name)
+    password_hash = runtime().hashing.hash(new_password)
+    with transaction() as tx:
+        spent = spend_token(tx, raw, Purpose.RESET_PASSWORD)
+        user = tx.get_one(User, spent.user_id, with_for_update=True)
+        _set_password(tx, user, password_hash)
+        user.password_blocked_at = None
+        user.email_verified_at = user.email_verified_at or clock.now()  # the link came by that mailbox
+        # Whoever held the account before may have asked for another address; that wish ends with their password.
+        end_tokens(tx, user.id, Purpose.CHANGE_EMAIL)
+        end_login_sessions(tx, user.id, EndReason.PASSWORD_RESET)
+        device, _ = remember_device(tx, user.id, client.device)
+        record_event(tx, user.id, EventKind.PASSWORD_RESET, client)
+        account_mail.tell_of_new_password(tx, user, client)
+    return device
+
+
+def _prove_own_password(signed_in: SignedIn, password: str) -> None:
+    throttle, bucket = runtime().throttle, str(signed_in.login_session_id)
+    throttle.hit(Limit.REAUTHENTICATE, bucket)
+    with transaction() as tx:
+        password_hash = tx.scalar(select(User.password_hash).where(User.id == signed_in.user_id))
+    if not runtime().hashing.verify(password_hash, password):
+        log_security("reauthentication_failed", user_id=signed_in.user_id)
+        raise InvalidCredentials
+    throttle.forgive(Limit.REAUTHENTICATE, bucket)
+
+
+def _set_password(tx: Session, user: User, password_hash: str) -> None:
+    user.password_hash, user.password_changed_at = password_hash, clock.now()
+    end_tokens(tx, user.id, Purpose.RESET_PASSWORD, Purpose.CONFIRM_EMAIL)
+    end_steps(tx, user.id)
+
+
+def _store_rehash(user_id: uuid.UUID, *, old: str, new: str) -> None:
+    with transaction() as tx:  # conditional: a password changed meanwhile must not be changed back
+        tx.execute(update(User).where(User.id == user_id, User.password_hash == old).values(password_hash=new))

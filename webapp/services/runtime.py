@@ -1,0 +1,61 @@
+"""What the services need from whoever runs them: settings, a database, a hasher, and so on.
+
+`create_app` makes one Runtime an application and says here how to find the current one, so that services
+know no Flask and two applications in one process do not share anything.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from webapp.services.hashing import PasswordHashing
+from webapp.services.sealing import Sealer
+from webapp.services.throttle import Throttle
+from webapp.settings import Settings
+
+
+class BreachedPasswords(Protocol):
+    """A list of passwords that are known to attackers."""
+
+    def __contains__(self, password: object) -> bool: ...
+
+
+class CookieSessionStore(Protocol):
+    """What the services ask of the store of cookie sessions: to let go of what is over."""
+
+    def purge(self, limit: int) -> int:
+        """Remove at most `limit` bags that are over; how many there were."""
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """One application's collaborators, ready for use."""
+
+    settings: Settings
+    engine: Engine
+    database_session: Callable[[], Session]  # the current unit of work's
+    hashing: PasswordHashing
+    breached: BreachedPasswords
+    throttle: Throttle
+    sealer: Sealer
+    cookie_sessions: CookieSessionStore
+    wake_outbox: Callable[[], None]  # a mail was committed
+
+
+_find: Callable[[], Runtime] | None = None
+
+
+def provide_runtime(find: Callable[[], Runtime]) -> None:
+    """Say how the current application's Runtime is found. Called once, by `webapp`."""
+    global _find
+    _find = find
+
+
+def runtime() -> Runtime:
+    """The current application's Runtime."""
+    if _find is None:
+        raise RuntimeError("no application has been made yet")
+    return _find()

@@ -1,0 +1,35 @@
+"""The unit of work: the only place that commits."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.orm import Session
+
+from webapp.services.runtime import runtime
+
+_AFTER_COMMIT = "after_commit"  # the key in a session's `info`
+
+
+@contextmanager
+def transaction() -> Iterator[Session]:
+    """One use case, all or nothing: commits at the end of the block, rolls back when it raises.
+
+    A refusal that must leave a trace is raised after the block, or its trace is rolled back with it.
+    """
+    tx = runtime().database_session()
+    try:
+        yield tx
+        tx.commit()
+    except BaseException:
+        tx.info.pop(_AFTER_COMMIT, None)
+        tx.rollback()
+        raise
+    for call in tx.info.pop(_AFTER_COMMIT, ()):
+        call()
+
+
+def after_commit(tx: Session, call: Callable[[], None]) -> None:
+    """Have `call` run once `tx` is committed, and not at all when it is rolled back. It must not raise."""
+    calls: list[Callable[[], None]] = tx.info.setdefault(_AFTER_COMMIT, [])
+    if call not in calls:
+        calls.append(call)

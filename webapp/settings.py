@@ -1,0 +1,231 @@
+"""Every knob of the site: name, type, unit, default. Read from the environment once, validated, then frozen.
+
+Nothing secret has a default. A bad value raises SettingsError, whose text is one line and repeats no value.
+"""
+
+import os
+import secrets
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+MIN_SECRET_KEY_LENGTH = 32  # characters
+
+
+class SettingsError(Exception):
+    """The environment is not one the site can run with. The text is one clear line without any value in it."""
+
+
+def _seconds(value: object) -> object:
+    if isinstance(value, str):
+        try:
+            return timedelta(seconds=int(value))
+        except (ValueError, OverflowError):
+            raise ValueError("must be a whole number of seconds") from None
+    return value
+
+
+def _comma_separated(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+Seconds = Annotated[timedelta, BeforeValidator(_seconds), Field(gt=timedelta(0), le=timedelta(days=400))]
+
+
+class Settings(BaseSettings):
+    """The validated, frozen settings. The environment variable is the field's name in capitals, or its alias."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True, populate_by_name=True)
+
+    APP_ENV: Literal["development", "testing", "production"] = "development"
+    SITE_NAME: str = Field(default="Doorway", min_length=1, max_length=40)
+    PUBLIC_URL: str = "http://127.0.0.1:8000"  # the address users see
+    INSTANCE_PATH: Path = PROJECT_ROOT / "instance"  # what this machine keeps: database, key, mails
+
+    SECRET_KEY: str = Field(default="", repr=False)  # made once and kept in INSTANCE_PATH outside production
+    SECRET_KEY_FALLBACKS: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)] = Field(
+        default=(), repr=False
+    )
+
+    DATABASE_URL: str = Field(default="sqlite:///instance/app.db", repr=False)
+    DATABASE_TIMEOUT: Seconds = Field(default=timedelta(seconds=2), alias="DATABASE_TIMEOUT_SECONDS")  # connect, lock
+    REDIS_URL: str = Field(default="", repr=False)  # empty: sessions and limits live in the database
+
+    MAIL_URL: str = Field(default="file:instance/mail", repr=False)
+    MAIL_FROM: str = ""  # empty: no-reply@ the public host
+
+    SESSION_IDLE: Seconds = Field(default=timedelta(hours=1), alias="SESSION_IDLE_SECONDS")
+    SESSION_ABSOLUTE: Seconds = Field(default=timedelta(hours=24), alias="SESSION_ABSOLUTE_SECONDS")
+    REMEMBER_IDLE: Seconds = Field(default=timedelta(days=14), alias="REMEMBER_IDLE_SECONDS")
+    REMEMBER_ABSOLUTE: Seconds = Field(default=timedelta(days=30), alias="REMEMBER_ABSOLUTE_SECONDS")
+
+    PASSWORD_MIN_LENGTH: int = Field(default=15, ge=8, le=64)  # code points (NIST SP 800-63B-4, 3.1.1.2)
+    ARGON2_TIME_COST: int = Field(default=2, ge=1, le=100)  # passes (ASVS appendix C: 2 over 19456 KiB)
+    ARGON2_MEMORY_KIB: int = Field(default=19456, ge=8, le=4 * 1024 * 1024)  # KiB
+    ARGON2_PARALLELISM: int = Field(default=1, ge=1, le=64)  # lanes
+    ARGON2_CONCURRENCY: int = Field(default=4, ge=1, le=256)  # hashes at once in one worker
+
+    SECURITY_CONTACT: str = ""  # mailto: or https: address for /.well-known/security.txt; empty: no such page
+    TRUSTED_PROXIES: int = Field(default=0, ge=0, le=10)  # how many in front may be believed
+    RATELIMIT_ENABLED: bool = True
+    LOG_LEVEL: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @classmethod
+    def from_env(cls) -> Self:
+        """The settings from the environment. Raises SettingsError."""
+        return cls.checked()
+
+    @classmethod
+    def checked(cls, **values: Any) -> Self:
+        """The settings from `values` over the environment. Raises SettingsError."""
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            problems = "; ".join(
+                f"{_name_in(e['loc'])}{e['msg'].removeprefix('Value error, ')}" for e in error.errors()
+            )
+            raise SettingsError(problems.replace("\n", " ")) from None
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings
+
+    @field_validator("PUBLIC_URL")
+    @classmethod
+    def _public_url_is_an_origin(cls, value: str) -> str:
+        value = value.rstrip("/")
+        parts = _split(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.path or parts.query or parts.fragment:
+            raise ValueError("must be an address such as https://login.example.com, without a path")
+        return value
+
+    @field_validator("DATABASE_URL")
+    @classmethod
+    def _database_is_known(cls, value: str) -> str:
+        for prefix in ("postgres://", "postgresql://"):
+            value = value.replace(prefix, "postgresql+psycopg://", 1) if value.startswith(prefix) else value
+        if not value.startswith(("sqlite:///", "postgresql+psycopg://")):
+            raise ValueError("must begin with sqlite:/// or postgresql://")
+        return value
+
+    @field_validator("REDIS_URL")
+    @classmethod
+    def _redis_is_known(cls, value: str) -> str:
+        if value and not value.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("must begin with redis://, rediss:// or unix://")
+        return value
+
+    @field_validator("MAIL_URL")
+    @classmethod
+    def _mail_is_known(cls, value: str) -> str:
+        if not value.startswith(("smtp://", "smtps://", "file:")) or value == "file:":
+            raise ValueError("must begin with smtp://, smtps:// or file:")
+        return value
+
+    @field_validator("SECURITY_CONTACT")
+    @classmethod
+    def _contact_is_an_address(cls, value: str) -> str:
+        if value and not value.startswith(("mailto:", "https://")):
+            raise ValueError("must begin with mailto: or https://")
+        return value
+
+    @field_validator("MAIL_FROM", "SITE_NAME", "SECURITY_CONTACT")
+    @classmethod
+    def _one_line(cls, value: str) -> str:
+        if any(ord(character) < 32 for character in value):
+            raise ValueError("must be one line")
+        return value
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Self:
+        if self.SESSION_IDLE > self.SESSION_ABSOLUTE:
+            raise ValueError("SESSION_IDLE_SECONDS must not be more than SESSION_ABSOLUTE_SECONDS")
+        if self.APP_ENV == "production":
+            if not self.SECRET_KEY:
+                raise ValueError("SECRET_KEY must be set in production")
+            if not self.is_https:
+                raise ValueError("PUBLIC_URL must begin with https: in production")
+        for key in (self.SECRET_KEY, *self.SECRET_KEY_FALLBACKS):
+            if key and len(key) < MIN_SECRET_KEY_LENGTH:
+                raise ValueError(f"SECRET_KEY and its fallbacks must have {MIN_SECRET_KEY_LENGTH} characters or more")
+        if self.ARGON2_MEMORY_KIB < 8 * self.ARGON2_PARALLELISM:
+            raise ValueError("ARGON2_MEMORY_KIB must be at least 8 times ARGON2_PARALLELISM (RFC 9106, section 3.1)")
+        if not self.SECRET_KEY:
+            object.__setattr__(self, "SECRET_KEY", kept_secret_key(self.INSTANCE_PATH))
+        return self
+
+    @property
+    def is_https(self) -> bool:
+        """Whether users come over https, which decides cookie names and HSTS."""
+        return self.PUBLIC_URL.startswith("https:")
+
+    @property
+    def host(self) -> str:
+        """The host name users see, without a port."""
+        return _split(self.PUBLIC_URL).hostname or ""
+
+    @property
+    def sender(self) -> str:
+        """The From address of mails."""
+        if self.MAIL_FROM:
+            return self.MAIL_FROM
+        has_name = "." in self.host and not self.host[-1].isdigit()
+        return f"{self.SITE_NAME} <no-reply@{self.host if has_name else 'localhost'}>"
+
+    @property
+    def sqlalchemy_url(self) -> str:
+        """DATABASE_URL, a relative SQLite path taken from the project's folder whatever the working directory."""
+        path = self.DATABASE_URL.removeprefix("sqlite:///")
+        if path == self.DATABASE_URL or path.startswith(("/", ":memory:")):
+            return self.DATABASE_URL
+        return f"sqlite:///{PROJECT_ROOT / path}"
+
+    @property
+    def mail_directory(self) -> Path | None:
+        """Where mails are written as files; None when they go out by SMTP."""
+        if not self.MAIL_URL.startswith("file:"):
+            return None
+        return PROJECT_ROOT / self.MAIL_URL.removeprefix("file:").removeprefix("//")
+
+
+def kept_secret_key(instance: Path) -> str:
+    """The key in `instance`/secret_key, made there with mode 600 the first time; two starts at once agree on one."""
+    file = instance / "secret_key"
+    instance.mkdir(parents=True, exist_ok=True)
+    if not file.exists():
+        draft = instance / f".secret_key.{secrets.token_hex(8)}"
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as stream:
+            stream.write(secrets.token_urlsafe(48))
+        try:
+            os.link(draft, file)  # fails where another start was quicker: its key is then the key
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return file.read_text().strip()
+
+
+def _split(value: str) -> SplitResult:
+    try:
+        parts = urlsplit(value)
+        _ = parts.port
+    except ValueError:
+        raise ValueError("is not an address") from None
+    return parts
+
+
+def _name_in(location: tuple[int | str, ...]) -> str:
+    return f"{location[0]}: " if location else ""
