@@ -2,7 +2,7 @@
 
 PYTHON := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help run test check format cover translations lock shots asvs clean
+.PHONY: help run test check format cover translations lock shots bench asvs clean
 .NOTPARALLEL:
 
 help: ## List what can be made
@@ -43,6 +43,10 @@ lock: ## Pin requirements*.in again (newest versions: make lock ARGS=--upgrade)
 shots: ## Take the screenshots of every page
 	@scripts/venv.sh requirements-dev.txt
 	@$(PYTHON) -m tests.browser.shots $(ARGS)
+
+bench: ## Measure a signed-in page against a bare Flask page on the same gunicorn
+	@scripts/venv.sh requirements-dev.txt
+	@$(PYTHON) -m bench.account $(ARGS)
 
 asvs: ## Write docs/asvs.md: which test proves which requirement
 	@scripts/venv.sh requirements-dev.txt

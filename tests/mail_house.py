@@ -18,7 +18,8 @@ from webapp.gateways.mail_transport import MailTransport, transport_for
 from webapp.http import background
 from webapp.http.mail_rendering import render
 from webapp.models import Base, OutboxMessage
-from webapp.services import outbox, runtime as runtime_module
+from webapp.services import outbox
+from webapp.services import runtime as runtime_module
 from webapp.services.runtime import Runtime, provide_runtime
 from webapp.services.sealing import Sealer
 from webapp.services.transaction import transaction

@@ -105,7 +105,7 @@ def test_a_connection_that_breaks_off_may_be_tried_again(server: MailServer) -> 
 
 def test_a_server_that_does_not_answer_is_given_up_soon(server: MailServer) -> None:
     server.holds.set()
-    with pytest.raises(MailTemporarilyFailed, match="SMTPServerDisconnected|TimeoutError"):
+    with pytest.raises(MailTemporarilyFailed, match=r"SMTPServerDisconnected|TimeoutError"):
         replace(smtp(server), timeout=0.2).send(message_to())
 
 
@@ -147,7 +147,9 @@ def test_where_starttls_is_asked_for_nothing_goes_in_the_clear(server: MailServe
     assert server.envelopes == []
 
 
-def test_a_password_that_the_server_does_not_take_may_be_mended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_password_that_the_server_does_not_take_may_be_mended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     context, certificate = self_signed(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     with running_mail_server(implicit_tls=context) as server:
@@ -261,7 +263,7 @@ def test_no_message_id_leads_out_of_the_directory(tmp_path: Path) -> None:
 
 def test_a_directory_that_cannot_be_written_may_be_mended(tmp_path: Path) -> None:
     (tmp_path / "mail").write_text("a file where the directory should be")
-    with pytest.raises(MailTemporarilyFailed, match="Exists|NotADirectory"):
+    with pytest.raises(MailTemporarilyFailed, match=r"Exists|NotADirectory"):
         FileTransport(tmp_path / "mail").send(message_to())
 
 

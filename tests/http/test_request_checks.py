@@ -139,6 +139,19 @@ def test_a_form_of_very_many_fields_is_refused(client, body):
     assert post(client, body).status_code == 413
 
 
+class BrokenChunks:
+    """What gunicorn gives to read where a chunk has no length."""
+
+    def read(self, size=-1):
+        raise RuntimeError("Invalid chunk size: b'zz'")
+
+
+@pytest.mark.asvs("4.2.1")
+def test_a_body_in_broken_pieces_is_refused(client):
+    options = {"wsgi.input": BrokenChunks(), "wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"}
+    assert client.post("/form", content_type=FORM, environ_overrides=options).status_code == 400
+
+
 def test_a_get_with_a_huge_body_is_refused(client):
     assert client.get("/form", data=b"a" * (MAX_BODY + 1)).status_code == 413
 

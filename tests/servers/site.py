@@ -22,6 +22,8 @@ KEPT_FROM_OUTSIDE = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PAT
 class LiveSite:
     """One running site with its own database, key and mails. Settings are given as environment variables."""
 
+    application = "wsgi:app"
+
     def __init__(self, **settings: str) -> None:
         self._directory = ServerDirectory()
         # The port stays ours while gunicorn is stopped and started; gunicorn inherits the open socket.
@@ -40,7 +42,7 @@ class LiveSite:
             **settings,
         }
         self._process = ServerProcess(
-            [sys.executable, "-m", "gunicorn", "--config", PROJECT_ROOT / "gunicorn.conf.py", "wsgi:app"],
+            [sys.executable, "-m", "gunicorn", "--config", PROJECT_ROOT / "gunicorn.conf.py", self.application],
             log=self._directory.path / "gunicorn.log",
             is_ready=self._answers,
             environment=self.environment,

@@ -1,7 +1,7 @@
 """One thread in each worker that sends mails and, now and then, tidies up. No request waits for it.
 
-It starts with the first request a process serves, or from gunicorn's post_worker_init hook: never before a fork, whose child
-would inherit a lock but not the thread that was to open it.
+It starts with the first request a process serves, or from gunicorn's post_worker_init hook: never before a fork, whose
+child would inherit a lock but not the thread that was to open it.
 """
 
 import os

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from flask import Response, after_this_request, current_app, g, session, url_for
 from flask_login import current_user
+from flask_wtf.csrf import generate_csrf
 from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.http import cookie_sessions
@@ -38,6 +39,7 @@ def renew() -> None:
     """Change the id after a change of privilege; the old one is dead (ASVS 7.2.4)."""
     cookie_sessions.renew(session)
     rotate_csrf(session)
+    generate_csrf()
 
 
 def sign_out() -> None:
@@ -79,6 +81,7 @@ def _sign_in(started: Started) -> None:
     cookie_sessions.begin(session, keep_until=keep_until, persistent=started.persistent)
     rotate_csrf(session)
     session["_user_id"] = str(started.login_session_id)  # Flask-Login's name for what get_id() gives
+    generate_csrf()  # now, so that the first page afterwards has nothing to write
     g.pop("_login_user", None)
 
     remember_device(started.device)

@@ -63,9 +63,3 @@ def hide_path_from_referrers(response: Response) -> Response:
     """For a page whose address holds a token: neither our own pages nor others learn that address."""
     response.headers["Referrer-Policy"] = TOKEN_PAGE_REFERRER_POLICY
     return response
-
-
-def clear_site_data(response: Response) -> Response:
-    """For the answer to a sign-out: the browser forgets pages it kept (ASVS 14.3.1)."""
-    response.headers["Clear-Site-Data"] = '"cache", "storage"'
-    return response

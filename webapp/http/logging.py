@@ -95,7 +95,7 @@ def _lead_in_foreign_loggers() -> None:
         logger.handlers.clear()
         logger.propagate = True
     # These write paths, statements with their values, or code verifiers when asked to be talkative.
-    for name in ("gunicorn.access", "werkzeug", "sqlalchemy.engine", "sqlalchemy.pool", "authlib", "urllib3"):
+    for name in ("gunicorn.access", "werkzeug", "sqlalchemy.engine", "sqlalchemy.pool", "flask_wtf.csrf", "authlib"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 

@@ -16,7 +16,7 @@ _PRIVATE_WORDS = frozenset(
     | {"email", "emails", "address", "addresses"}
 )
 _HARMLESS_KEYS = frozenset({"status_code", "exit_code"})
-_WORDS = re.compile(r"[A-Za-z][a-z]*|[A-Z]+")
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Za-z][a-z]*")
 
 _EMAIL = re.compile(r"(?<![\w.+%'!#$&*/=?^{|}~-])[\w.+%'!#$&*/=?^{|}~-]{1,256}@[\w-]{1,63}(?:\.[\w-]{1,63}){0,8}")
 _URL_CREDENTIALS = re.compile(r"://[^\s/@\"']{1,512}@")

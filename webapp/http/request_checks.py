@@ -11,11 +11,11 @@ from urllib.parse import unquote_to_bytes
 from flask import Flask, abort, redirect, request
 from flask.globals import request_ctx
 from werkzeug.datastructures import MultiDict
-from werkzeug.exceptions import MethodNotAllowed, RequestEntityTooLarge, SecurityError
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge, SecurityError
 from werkzeug.http import parse_cookie
 from werkzeug.wrappers import Response
 
-from webapp.http.logging import security_log
+from webapp.http.logging import ENDPOINT, ROUTE, security_log
 from webapp.http.proxies import PLAIN_HTTP
 from webapp.settings import Settings
 
@@ -53,6 +53,8 @@ def install_request_checks(app: Flask, settings: Settings) -> None:
         if isinstance(request.routing_exception, SecurityError):
             _refuse(400, "host")
         if (part := request.environ.get(_UNREADABLE)) is not None:
+            request.environ.pop(ROUTE, None)  # the route of a path that is not the one that was asked for
+            request.environ.pop(ENDPOINT, None)
             _refuse(400, f"unreadable_{part}")
         if request.environ.get(PLAIN_HTTP) and settings.is_https and request.path not in HEALTH_PATHS:
             return _to_https(settings.PUBLIC_URL)
@@ -115,6 +117,10 @@ def _read_body() -> bytes:
         is_too_long = request.content_length is None and len(body) >= MAX_BODY
     except RequestEntityTooLarge:
         is_too_long = True
+    except HTTPException:
+        raise
+    except Exception:  # each server has its own for chunks that are none
+        _refuse(400, "body_broken")
     if is_too_long:
         _drain()
         abort(413)

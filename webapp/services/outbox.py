@@ -137,17 +137,15 @@ def pending() -> Pending:
     """How much waits, and for how long: for operators."""
     query = select(func.count(), func.min(OutboxMessage.created_at)).where(OutboxMessage.finished_at.is_(None))
     with transaction() as tx:
-        waiting: int
-        oldest: datetime | None
         waiting, oldest = tx.execute(query).one()
-    return Pending(waiting, None if oldest is None else clock.now() - oldest)
+    return Pending(waiting, clock.now() - oldest if waiting else None)
 
 
 def _new_message(event: str, content: Mapping[str, Any]) -> OutboxMessage:
-    id, now = new_id(), clock.now()
+    message_id, now = new_id(), clock.now()
     # Bound to its row: a sealed text copied to another row, or from another table, does not open.
-    sealed = runtime().sealer.seal(json.dumps(content).encode(), purpose="outbox", bound_to=str(id))
-    return OutboxMessage(id=id, event=event, sealed=sealed, created_at=now, next_attempt_at=now, attempts=0)
+    sealed = runtime().sealer.seal(json.dumps(content).encode(), purpose="outbox", bound_to=str(message_id))
+    return OutboxMessage(id=message_id, event=event, sealed=sealed, created_at=now, next_attempt_at=now, attempts=0)
 
 
 def _find_due(limit: int) -> list[_Due]:

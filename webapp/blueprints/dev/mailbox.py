@@ -28,21 +28,21 @@ class WrittenMail:
 def list_mails(directory: Path) -> list[WrittenMail]:
     """The newest mails in `directory`, newest first."""
     ids = sorted((file.stem for file in directory.glob("*.eml") if _ID.fullmatch(file.stem)), reverse=True)
-    return [mail for id in ids[:NEWEST] if (mail := find_mail(directory, id))]
+    return [mail for mail_id in ids[:NEWEST] if (mail := find_mail(directory, mail_id))]
 
 
-def find_mail(directory: Path, id: str) -> WrittenMail | None:
-    """The mail `id`, if there is one. An id has no slash in it and ends in .eml on disk, so it names no other file."""
-    shape = _ID.fullmatch(id)
+def find_mail(directory: Path, mail_id: str) -> WrittenMail | None:
+    """The mail `mail_id`, if there is one. An id that fits its shape has no slash in it, so it names no other file."""
+    shape = _ID.fullmatch(mail_id)
     if shape is None:
         return None
     try:
-        raw = (directory / f"{id}.eml").read_bytes()
+        raw = (directory / f"{mail_id}.eml").read_bytes()
     except FileNotFoundError:
         return None
     message = email.message_from_bytes(raw, policy=policy.default)
     return WrittenMail(
-        id=id,
+        id=mail_id,
         subject=str(message["Subject"]),
         to=str(message["To"]),
         at=datetime.strptime(shape[1], "%Y%m%dT%H%M%S.%fZ").replace(tzinfo=UTC),

@@ -1,0 +1,1 @@
+"""Measurements. They print ratios against something bare in the same run, because machines differ and are noisy."""
