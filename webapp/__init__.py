@@ -79,11 +79,11 @@ def _assemble_runtime(app: Flask, settings: Settings, engine: Engine, store: Ses
 
 
 def _install_http(app: Flask, settings: Settings, store: SessionStore) -> None:
-    install_headers(app, settings)  # first, so that it runs after every other after_request
+    install_logging(app, settings)  # first, so that every refusal has its id and its route
+    install_headers(app, settings)  # before every other after_request, so that it runs after them all
     install_error_pages(app, settings)
     install_client(app, settings)
     install_request_checks(app, settings)
-    install_logging(app, settings)
     install_locale(app, settings)
     install_cookie_sessions(app, store, settings)
     app.before_request(refuse_without_store)

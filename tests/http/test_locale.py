@@ -77,8 +77,11 @@ def test_a_cookie_with_nonsense_is_ignored(app):
     assert language(client) == "en"
 
 
-def test_a_user_hears_the_language_of_the_account(app):
+def test_a_user_hears_the_language_of_the_account_unless_this_browser_chose_one(app):
     with app.test_request_context(headers={"Cookie": "lang=en"}):
+        use_user_locale("ko")
+        assert str(flask_babel.get_locale()) == "en"
+    with app.test_request_context():
         assert str(flask_babel.get_locale()) == "en"
         use_user_locale("ko")
         assert str(flask_babel.get_locale()) == "ko"

@@ -224,7 +224,7 @@ def test_no_header_changes_the_method(client, header):
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "login.example.com.evil.example", "login.example.com@evil.example", "a b", "127.0.0.1", ""]
+    "host", ["evil.example", "login.example.com.evil.example", "login.example.com@evil.example", "a b", "10.0.0.7", ""]
 )
 def test_a_foreign_host_is_refused_with_a_page_of_ours(host):
     answer = small_app(**HTTPS).test_client().get("/form", headers={"Host": host})
@@ -239,8 +239,8 @@ def test_the_public_host_is_served(host):
 
 
 @pytest.mark.parametrize("host", ["localhost:8000", "127.0.0.1:8000"])
-def test_this_machine_is_served_outside_production(client, host):
-    assert client.get("/form", headers={"Host": host}).status_code == 200
+def test_this_machine_is_served(host):
+    assert small_app(**HTTPS).test_client().get("/form", headers={"Host": host}).status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])

@@ -33,7 +33,8 @@ def install_csrf(app: Flask, settings: Settings) -> None:
         WTF_CSRF_SECRET_KEY=hmac.digest(settings.SECRET_KEY.encode(), b"csrf", hashlib.sha256).hex(),
         WTF_CSRF_FIELD_NAME=TOKEN_FIELD,
         WTF_CSRF_TIME_LIMIT=None,  # it ends with the session; a form left open over lunch must work
-        WTF_CSRF_SSL_STRICT=True,
+        # No Referer is needed: privacy settings withhold it. Origin, Sec-Fetch-Site, SameSite and the token hold.
+        WTF_CSRF_SSL_STRICT=False,
     )
     public_host = urlsplit(settings.PUBLIC_URL).netloc.lower()
     app.before_request(lambda: refuse_foreign_requests(public_host))

@@ -14,7 +14,7 @@ from flask import Flask, Response, current_app, json, make_response, request
 from flask.globals import request_ctx
 from werkzeug.exceptions import HTTPException, InternalServerError
 
-from webapp.errors import StoreUnavailable, TooManyAttempts
+from webapp.errors import Busy, NotFound, StoreUnavailable, TooManyAttempts
 from webapp.http.logging import request_id, security_log
 from webapp.http.request_checks import API_PREFIX
 from webapp.settings import Settings
@@ -29,6 +29,7 @@ STORE_ERRORS: Final[tuple[type[Exception], ...]] = (
     redis.exceptions.TimeoutError,
     redis.exceptions.ReadOnlyError,
 )
+BUSY_FOR = timedelta(seconds=5)  # a place among the hashes under way is free again by then
 _KEPT_HEADERS = ("Allow", "Retry-After", "WWW-Authenticate")
 
 _log = structlog.get_logger("errors")
@@ -57,6 +58,8 @@ def install_error_pages(app: Flask, settings: Settings) -> None:
     for store_error in STORE_ERRORS:
         app.register_error_handler(store_error, store_unavailable)
     app.register_error_handler(TooManyAttempts, too_many_attempts)
+    app.register_error_handler(NotFound, lambda _error: refusal(404))
+    app.register_error_handler(Busy, lambda _error: refusal(503, retry_after=BUSY_FOR))
     app.register_error_handler(HTTPException, http_error)
     app.register_error_handler(InternalServerError, unexpected)
     app.register_error_handler(Exception, unexpected)

@@ -14,14 +14,14 @@ PAGE_CSP: Final = (
 DATA_CSP: Final = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; sandbox"  # JSON, images, text
 HSTS: Final = "max-age=63072000; includeSubDomains"  # two years (ASVS 3.4.1)
 
-# A page whose address holds a token sets this itself: the path stays home, and Flask-WTF, which over https insists
-# on a Referer, still gets the origin ("no-referrer" would break the form).
+# A page whose address holds a token sets this itself: the path stays home. Not "no-referrer": browsers then send
+# `Origin: null` with the form, and the check of origins would have nothing to look at.
 TOKEN_PAGE_REFERRER_POLICY: Final = "strict-origin"
 
 _DENIED_FEATURES = (
     "accelerometer autoplay browsing-topics camera display-capture encrypted-media fullscreen geolocation gyroscope "
     "hid identity-credentials-get idle-detection local-fonts magnetometer microphone midi otp-credentials payment "
-    "picture-in-picture screen-wake-lock serial storage-access usb web-share window-management xr-spatial-tracking"
+    "picture-in-picture screen-wake-lock serial storage-access usb window-management xr-spatial-tracking"
 )
 PERMISSIONS_POLICY: Final = ", ".join(
     [f"{feature}=()" for feature in _DENIED_FEATURES.split()]

@@ -33,7 +33,7 @@ def install_locale(app: Flask, settings: Settings) -> None:
 
 def selected_locale() -> str:
     """One of LOCALES for the present request."""
-    for known in (g.get("user_locale"), request.cookies.get(current_app.config[LOCALE_COOKIE_NAME])):
+    for known in (request.cookies.get(current_app.config[LOCALE_COOKIE_NAME]), g.get("user_locale")):
         if known in LOCALES:
             return str(known)
     return request.accept_languages.best_match(LOCALES, LOCALES[0])

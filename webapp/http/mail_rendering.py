@@ -17,6 +17,7 @@ from flask_babel import force_locale, ngettext
 
 from webapp import clock
 from webapp.gateways.mail_transport import mail_address
+from webapp.http.devices import local_device_name
 from webapp.services.outbox import OutgoingMail
 from webapp.services.runtime import runtime
 from webapp.settings import Settings
@@ -48,7 +49,9 @@ def render(mail: OutgoingMail) -> EmailMessage:
 def _context(mail: OutgoingMail, settings: Settings, locale: Locale) -> dict[str, object]:
     times = {name: _moment(mail.params.get(name), locale) for name in ("at", "due_at")}
     ours = {"site_name": settings.SITE_NAME, "site_url": settings.PUBLIC_URL, "language": str(locale).replace("_", "-")}
-    return {**mail.params, **times, **ours, "lifetime": _lifetime(mail)}
+    user_agent = mail.params.get("user_agent")
+    device = local_device_name(user_agent) if user_agent else ""
+    return {"device": device, **mail.params, **times, **ours, "lifetime": _lifetime(mail)}
 
 
 def _render(event: str, part: str, context: dict[str, object]) -> str:

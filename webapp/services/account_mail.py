@@ -11,7 +11,6 @@ from webapp.policy.throttling import Limit
 from webapp.services import links, outbox
 from webapp.services.addresses import masked
 from webapp.services.client import Client
-from webapp.services.devices import device_name
 from webapp.services.one_time import issue_token
 from webapp.services.runtime import runtime
 
@@ -127,12 +126,12 @@ def tell_deleted(tx: Session, user: User) -> None:
 
 def _tell(tx: Session, user: User, event: str, client: Client, *, to: str | None = None, **params: str) -> None:
     about = {
-        "name": user.name,
-        "device": device_name(client.user_agent),
+        "user_agent": client.user_agent,  # named in the reader's language when the mail is written
         "ip": client.ip,
         "at": clock.now().isoformat(),
     }
-    outbox.enqueue(tx, event, to=to or user.email, locale=user.locale, params={**about, **params})
+    known = {name: value for name, value in about.items() if value}  # an operator has no device and no address
+    outbox.enqueue(tx, event, to=to or user.email, locale=user.locale, params={**known, **params})
 
 
 def _hours(life: timedelta) -> str:

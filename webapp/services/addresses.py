@@ -26,6 +26,7 @@ def parse_address(text: str) -> Address:
             text.strip(),
             check_deliverability=False,
             globally_deliverable=runtime().settings.APP_ENV == "production",
+            test_environment=runtime().settings.APP_ENV != "production",
         )
     except (EmailNotValidError, ValueError):
         raise EmailInvalid from None

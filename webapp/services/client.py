@@ -13,4 +13,4 @@ class Client:
     device_name: str | None = None  # what an app calls itself
 
 
-OPERATOR = Client(ip="", user_agent="operator")
+OPERATOR = Client(ip="", user_agent="")

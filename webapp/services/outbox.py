@@ -27,7 +27,7 @@ from webapp.models import OutboxMessage
 from webapp.services.runtime import runtime
 from webapp.services.transaction import after_commit, transaction
 
-# What each mail cannot do without. All may also name `device`, `ip`, `at` (ISO 8601) and one of `expires_minutes`,
+# What each mail cannot do without. All may also name `user_agent`, `ip`, `at` (ISO 8601) and one of `expires_minutes`,
 # `expires_hours`, `expires_days`.
 MAILS: Mapping[str, frozenset[str]] = {
     "confirm_email": frozenset({"link"}),
