@@ -50,7 +50,7 @@ chdir = str(Path(__file__).resolve().parent)
 # Threads: password hashing and database waits let go of the interpreter's lock, so other requests go on meanwhile.
 worker_class = "gthread"
 workers = _whole_number("WEB_CONCURRENCY", 2)
-threads = _whole_number("THREADS", 8)
+threads = _settings.THREADS
 preload_app = False  # nothing opened before the fork may be used after it
 max_requests = 0  # with gthread a restart resets kept-alive connections
 

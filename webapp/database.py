@@ -1,50 +1,135 @@
-"""How the database is talked to: timeouts, pragmas, nothing of the values in errors."""
+"""How the database is talked to: timeouts, pragmas, the pool, nothing of the values in errors."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import psycopg
 from flask import Flask
-from sqlalchemy import Engine, event
-from sqlalchemy.engine import make_url
+from psycopg.abc import PQGen
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.engine import ExceptionContext, make_url
+from sqlalchemy.exc import OperationalError
 
 from webapp.settings import Settings
+
+CONNECTIONS_A_REQUEST = 2  # its unit of work, and beside it the session store or a counter, which commit on their own
+CONNECTIONS_BESIDE = 2  # the same for the background thread
+T = TypeVar("T")
 
 
 def configure_database(app: Flask, settings: Settings) -> None:
     """Tell Flask-SQLAlchemy where the database is and how long to wait for it. Connects nowhere."""
     url = make_url(settings.sqlalchemy_url)
     wait = settings.DATABASE_TIMEOUT.total_seconds()
-    options: dict[str, Any] = {"hide_parameters": True}  # or a password's hash, an address, would stand in a traceback
+    options: dict[str, Any] = {
+        "hide_parameters": True,  # or a password's hash, an address, would stand in a traceback
+        # Enough for every thread at once: requests that hold one connection and wait for another would stop each other.
+        "pool_size": CONNECTIONS_A_REQUEST * settings.THREADS + CONNECTIONS_BESIDE,
+        "max_overflow": 0,
+        "pool_timeout": wait,
+    }
     if url.get_backend_name() == "sqlite":
-        if url.database and url.database != ":memory:":
-            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        if url.database:
+            Path(url.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         options["connect_args"] = {"timeout": wait}
     else:
-        milliseconds = int(wait * 1000)
+        lock, statement = int(wait * 1000), int(wait * 1250)  # milliseconds
         options |= {
             "pool_pre_ping": True,  # a restarted server costs no request
-            "pool_timeout": wait,
             "connect_args": {
                 "connect_timeout": max(2, int(wait)),  # seconds; the driver takes no less than 2
-                "options": f"-c statement_timeout={5 * milliseconds} -c lock_timeout={milliseconds} "
-                f"-c idle_in_transaction_session_timeout={30 * milliseconds}",
+                "options": f"-c lock_timeout={lock} -c statement_timeout={statement} "
+                f"-c idle_in_transaction_session_timeout={30 * lock}",
             },
         }
     app.config.update(SQLALCHEMY_DATABASE_URI=url, SQLALCHEMY_ENGINE_OPTIONS=options)
 
 
 def tune_engine(engine: Engine, settings: Settings) -> None:
-    """Have every SQLite connection write ahead, hold foreign keys, and wait for a lock no longer than the timeout."""
-    if engine.dialect.name != "sqlite":
-        return
-    milliseconds = int(settings.DATABASE_TIMEOUT.total_seconds() * 1000)
+    """Give the engine what its options cannot say."""
+    if engine.dialect.name == "sqlite":
+        _tune_sqlite(engine, int(settings.DATABASE_TIMEOUT.total_seconds() * 1000))
+    else:
+        _tune_postgresql(engine, settings.DATABASE_TIMEOUT.total_seconds())
+
+
+def _tune_sqlite(engine: Engine, wait: int) -> None:
+    """Have every connection write ahead, hold foreign keys, and wait for a lock no longer than `wait` milliseconds."""
 
     @event.listens_for(engine, "connect")
     def set_pragmas(connection: Any, _record: object) -> None:
         cursor = connection.cursor()
-        cursor.execute(f"PRAGMA busy_timeout = {milliseconds}")
+        cursor.execute(f"PRAGMA busy_timeout = {wait}")
         cursor.execute("PRAGMA journal_mode = WAL")
         # What was answered is durable: WAL with NORMAL may lose the last commits when the power fails.
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.execute("PRAGMA secure_delete = ON")  # a deleted account is gone from the file, too
         cursor.close()
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def lock_before_reading(
+        connection: Connection, cursor: Any, _statement: str, _values: object, context: Any, _many: bool
+    ) -> None:
+        # SQLite knows no FOR UPDATE. Its one lock for writers, taken before the read, keeps the same promise: nobody
+        # changes what was read before this transaction ends.
+        compiled = getattr(context, "compiled", None)
+        wants_lock = compiled is not None and getattr(compiled.statement, "_for_update_arg", None) is not None
+        if wants_lock and not cursor.connection.in_transaction:
+            connection.exec_driver_sql(
+                "BEGIN IMMEDIATE"
+            )  # not by the cursor: where it fails, that is SQLAlchemy's to tell
+
+
+def _tune_postgresql(engine: Engine, wait: float) -> None:
+    """Have no answer waited for much longer than `wait` seconds, also where the server says nothing at all."""
+
+    @event.listens_for(engine, "do_connect")
+    def connect(_dialect: object, _record: object, arguments: list[Any], options: dict[str, Any]) -> Any:
+        connection = ImpatientConnection.connect(*arguments, **options)
+        connection.patience = 1.5 * wait
+        return connection
+
+    @event.listens_for(engine, "checkin")
+    def expect_a_ping(connection: ImpatientConnection | None, _record: object) -> None:
+        if connection is not None:
+            connection.patience = (
+                0.5 * wait
+            )  # what comes next is the pool's ping, and after it perhaps a new connection
+
+    @event.listens_for(engine, "checkout")
+    def expect_statements(connection: ImpatientConnection, _record: object, _proxy: object) -> None:
+        connection.patience = 1.5 * wait  # after the server's own timeouts, which tell more
+
+    @event.listens_for(engine, "handle_error")
+    def tell_as_unavailable(context: ExceptionContext) -> None:
+        # As SQLite tells it: the database is not ready for us, and it is nobody's mistake in a statement.
+        if isinstance(context.original_exception, UNAVAILABLE):
+            statement = context.statement
+            raise OperationalError(statement, None, context.original_exception, hide_parameters=True)
+
+
+UNAVAILABLE = (
+    psycopg.errors.UndefinedTable,  # the migrations have not run
+    psycopg.errors.UndefinedColumn,
+    psycopg.errors.ReadOnlySqlTransaction,  # a standby, or a server that ran out of space
+    psycopg.errors.IdleInTransactionSessionTimeout,
+)
+
+
+class ImpatientConnection(psycopg.Connection[Any]):
+    """A connection that gives up on a server that neither answers nor goes away: frozen, or behind a dead network.
+
+    The server's own timeouts cannot help there, and the driver by itself waits for ever.
+    """
+
+    patience: float | None = None  # seconds
+
+    def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
+        """As psycopg's, within `patience`. A connection that still waits for its answer then is of no more use."""
+        try:
+            return super().wait(gen, interval, self.patience if timeout is None else timeout)
+        except psycopg.OperationalError:
+            if self.pgconn.transaction_status == psycopg.pq.TransactionStatus.ACTIVE:
+                self.close()
+            raise

@@ -58,6 +58,12 @@ class EmailInvalid(DomainError):
     code = "email_invalid"
 
 
+class EmailUnchanged(DomainError):
+    """The address asked for is the account's already."""
+
+    code = "email_unchanged"
+
+
 class EmailTaken(DomainError):
     """An account has this address. Told to operators only."""
 

@@ -3,8 +3,6 @@
 Nothing secret has a default. A bad value raises SettingsError, whose text is one line and repeats no value.
 """
 
-import os
-import secrets
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -12,9 +10,15 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from redis.connection import parse_url
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from webapp.secret_key import MIN_LENGTH, is_placeholder, kept_secret_key
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
-MIN_SECRET_KEY_LENGTH = 32  # characters
+MIN_PASSES, MIN_MEMORY = 2, 19456  # KiB; the least that ASVS 11.4.2 (appendix C) allows for Argon2id
+KNOWN_PASSWORDS = frozenset({"", "postgres", "password", "changeme", "secret", "admin", "root"})
 
 
 class SettingsError(Exception):
@@ -30,17 +34,33 @@ def _seconds(value: object) -> object:
     return value
 
 
+def _whole(value: object) -> object:
+    if isinstance(value, str):
+        try:
+            return int(value)
+        except ValueError:
+            raise ValueError("must be a whole number") from None
+    return value
+
+
 def _comma_separated(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
 Seconds = Annotated[timedelta, BeforeValidator(_seconds), Field(gt=timedelta(0), le=timedelta(days=400))]
+Whole = Annotated[int, BeforeValidator(_whole)]
 
 
 class Settings(BaseSettings):
     """The validated, frozen settings. The environment variable is the field's name in capitals, or its alias."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True, populate_by_name=True)
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="ignore",
+        env_ignore_empty=True,  # `SECRET_KEY=` in a file of settings means that there is none
+        hide_input_in_errors=True,
+        populate_by_name=True,
+    )
 
     APP_ENV: Literal["development", "testing", "production"] = "development"
     SITE_NAME: str = Field(default="Doorway", min_length=1, max_length=40)
@@ -54,6 +74,7 @@ class Settings(BaseSettings):
 
     DATABASE_URL: str = Field(default="sqlite:///instance/app.db", repr=False)
     DATABASE_TIMEOUT: Seconds = Field(default=timedelta(seconds=2), alias="DATABASE_TIMEOUT_SECONDS")  # connect, lock
+    THREADS: Whole = Field(default=8, ge=1, le=256)  # requests at once in one worker; sizes the pool of connections
     REDIS_URL: str = Field(default="", repr=False)  # empty: sessions and limits live in the database
 
     MAIL_URL: str = Field(default="file:instance/mail", repr=False)
@@ -64,15 +85,16 @@ class Settings(BaseSettings):
     REMEMBER_IDLE: Seconds = Field(default=timedelta(days=14), alias="REMEMBER_IDLE_SECONDS")
     REMEMBER_ABSOLUTE: Seconds = Field(default=timedelta(days=30), alias="REMEMBER_ABSOLUTE_SECONDS")
 
-    PASSWORD_MIN_LENGTH: int = Field(default=15, ge=8, le=64)  # code points (NIST SP 800-63B-4, 3.1.1.2)
-    ARGON2_TIME_COST: int = Field(default=2, ge=1, le=100)  # passes (ASVS appendix C: 2 over 19456 KiB)
-    ARGON2_MEMORY_KIB: int = Field(default=19456, ge=8, le=4 * 1024 * 1024)  # KiB
-    ARGON2_PARALLELISM: int = Field(default=1, ge=1, le=64)  # lanes
-    ARGON2_CONCURRENCY: int = Field(default=4, ge=1, le=256)  # hashes at once in one worker
+    PASSWORD_MIN_LENGTH: Whole = Field(default=15, ge=8, le=64)  # code points (NIST SP 800-63B-4, 3.1.1.2)
+    ARGON2_TIME_COST: Whole = Field(default=2, ge=1, le=100)  # passes (ASVS appendix C: 2 over 19456 KiB)
+    ARGON2_MEMORY_KIB: Whole = Field(default=19456, ge=8, le=4 * 1024 * 1024)  # KiB
+    ARGON2_PARALLELISM: Whole = Field(default=1, ge=1, le=64)  # lanes
+    ARGON2_CONCURRENCY: Whole = Field(default=4, ge=1, le=256)  # hashes at once in one worker
 
     SECURITY_CONTACT: str = ""  # mailto: or https: address for /.well-known/security.txt; empty: no such page
-    TRUSTED_PROXIES: int = Field(default=0, ge=0, le=10)  # how many in front may be believed
+    TRUSTED_PROXIES: Whole = Field(default=0, ge=0, le=10)  # how many in front may be believed
     RATELIMIT_ENABLED: bool = True
+    FLASK_DEBUG: bool = False  # Flask's own switch, read here to refuse it in production
     LOG_LEVEL: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @classmethod
@@ -118,6 +140,12 @@ class Settings(BaseSettings):
             value = value.replace(prefix, "postgresql+psycopg://", 1) if value.startswith(prefix) else value
         if not value.startswith(("sqlite:///", "postgresql+psycopg://")):
             raise ValueError("must begin with sqlite:/// or postgresql://")
+        if value.startswith(("sqlite:///:memory:", "sqlite:///?")) or value == "sqlite:///":
+            raise ValueError("must name a file: what is in memory no other process can see")
+        try:
+            make_url(value)
+        except (ArgumentError, ValueError):
+            raise ValueError("is not a database URL") from None
         return value
 
     @field_validator("REDIS_URL")
@@ -125,6 +153,10 @@ class Settings(BaseSettings):
     def _redis_is_known(cls, value: str) -> str:
         if value and not value.startswith(("redis://", "rediss://", "unix://")):
             raise ValueError("must begin with redis://, rediss:// or unix://")
+        try:
+            parse_url(value or "redis://")  # type: ignore[no-untyped-call]
+        except ValueError:
+            raise ValueError("is not a Redis URL") from None
         return value
 
     @field_validator("MAIL_URL")
@@ -152,19 +184,36 @@ class Settings(BaseSettings):
     def _holds_together(self) -> Self:
         if self.SESSION_IDLE > self.SESSION_ABSOLUTE:
             raise ValueError("SESSION_IDLE_SECONDS must not be more than SESSION_ABSOLUTE_SECONDS")
+        if self.REMEMBER_IDLE > self.REMEMBER_ABSOLUTE:
+            raise ValueError("REMEMBER_IDLE_SECONDS must not be more than REMEMBER_ABSOLUTE_SECONDS")
         if self.APP_ENV == "production":
-            if not self.SECRET_KEY:
-                raise ValueError("SECRET_KEY must be set in production")
-            if not self.is_https:
-                raise ValueError("PUBLIC_URL must begin with https: in production")
+            self._is_safe_for_production()
         for key in (self.SECRET_KEY, *self.SECRET_KEY_FALLBACKS):
-            if key and len(key) < MIN_SECRET_KEY_LENGTH:
-                raise ValueError(f"SECRET_KEY and its fallbacks must have {MIN_SECRET_KEY_LENGTH} characters or more")
+            if key and len(key) < MIN_LENGTH:
+                raise ValueError(f"SECRET_KEY and its fallbacks must have {MIN_LENGTH} characters or more")
         if self.ARGON2_MEMORY_KIB < 8 * self.ARGON2_PARALLELISM:
             raise ValueError("ARGON2_MEMORY_KIB must be at least 8 times ARGON2_PARALLELISM (RFC 9106, section 3.1)")
         if not self.SECRET_KEY:
             object.__setattr__(self, "SECRET_KEY", kept_secret_key(self.INSTANCE_PATH))
         return self
+
+    def _is_safe_for_production(self) -> None:
+        """An unsafe start is refused rather than warned of: nobody reads warnings (ASVS 11.2.3, 13.2.3, 13.4.2)."""
+        if not self.SECRET_KEY:
+            raise ValueError("SECRET_KEY must be set in production")
+        if not self.is_https:
+            raise ValueError("PUBLIC_URL must begin with https: in production")
+        if any(is_placeholder(key) for key in (self.SECRET_KEY, *self.SECRET_KEY_FALLBACKS)):
+            raise ValueError("SECRET_KEY must be random in production, such as secrets.token_urlsafe(48) makes")
+        if self.FLASK_DEBUG:
+            raise ValueError("FLASK_DEBUG must not be on in production")
+        if self.ARGON2_TIME_COST < MIN_PASSES or self.ARGON2_MEMORY_KIB < MIN_MEMORY:
+            raise ValueError(
+                f"ARGON2_TIME_COST and ARGON2_MEMORY_KIB must not be below {MIN_PASSES} and {MIN_MEMORY} in production"
+            )
+        url = make_url(self.DATABASE_URL)
+        if url.password is not None and url.password in KNOWN_PASSWORDS | {url.username}:
+            raise ValueError("DATABASE_URL must not hold a password that everybody knows in production")
 
     @property
     def is_https(self) -> bool:
@@ -198,24 +247,6 @@ class Settings(BaseSettings):
         if not self.MAIL_URL.startswith("file:"):
             return None
         return PROJECT_ROOT / self.MAIL_URL.removeprefix("file:").removeprefix("//")
-
-
-def kept_secret_key(instance: Path) -> str:
-    """The key in `instance`/secret_key, made there with mode 600 the first time; two starts at once agree on one."""
-    file = instance / "secret_key"
-    instance.mkdir(parents=True, exist_ok=True)
-    if not file.exists():
-        draft = instance / f".secret_key.{secrets.token_hex(8)}"
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as stream:
-            stream.write(secrets.token_urlsafe(48))
-        try:
-            os.link(draft, file)  # fails where another start was quicker: its key is then the key
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
-    return file.read_text().strip()
 
 
 def _split(value: str) -> SplitResult:

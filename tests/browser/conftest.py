@@ -23,6 +23,7 @@ LAUNCH_ARGUMENTS = [
 ]
 PATIENCE = 10_000  # milliseconds
 DESKTOP = {"width": 1280, "height": 800}
+PHONE = {"width": 390, "height": 844}
 
 # Without a browser only the test that says so is collected, so that the report has one line about it.
 WITHOUT_BROWSER = {"test_installed.py"}

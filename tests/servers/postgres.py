@@ -10,7 +10,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote, urlsplit
@@ -97,6 +97,22 @@ class PostgresServer:
             yield
         finally:
             self._admin("ALTER DATABASE {} ALLOW_CONNECTIONS true", name)
+
+    @contextmanager
+    def frozen(self, url: str) -> Iterator[None]:
+        """Within the block the server takes connections, and neither it nor one open to the database answers."""
+        with self._connection() as connection:
+            serving = connection.execute("SELECT pid FROM pg_stat_activity WHERE datname = %s", [_name_of(url)])
+            pids = [pid for (pid,) in serving]
+        with self._process.frozen():
+            for pid in pids:
+                os.kill(pid, signal.SIGSTOP)
+            try:
+                yield
+            finally:
+                for pid in pids:
+                    with suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGCONT)
 
     def _prepare(self) -> ServerProcess:
         path = self._directory.path

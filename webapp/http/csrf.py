@@ -31,6 +31,7 @@ def install_csrf(app: Flask, settings: Settings) -> None:
     """Guard every form of `app`. After `install_request_checks`, `install_locale` and `install_error_pages`."""
     app.config.update(
         WTF_CSRF_SECRET_KEY=hmac.digest(settings.SECRET_KEY.encode(), b"csrf", hashlib.sha256).hex(),
+        WTF_I18N_ENABLED=False,  # every message of a form is ours; it would parse WTForms' own for each form shown
         WTF_CSRF_FIELD_NAME=TOKEN_FIELD,
         WTF_CSRF_TIME_LIMIT=None,  # it ends with the session; a form left open over lunch must work
         # No Referer is needed: privacy settings withhold it. Origin, Sec-Fetch-Site, SameSite and the token hold.

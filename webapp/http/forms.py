@@ -72,7 +72,7 @@ def email_field() -> Email:
     return Email(
         validators=[
             DataRequired(_("Please enter your email address.")),
-            Length(max=LONGEST_EMAIL, message=_("This is longer than an email address can be.")),
+            Length(max=LONGEST_EMAIL, message=_("This is too long for an email address.")),
         ],
         filters=[_trimmed],
     )
@@ -81,7 +81,7 @@ def email_field() -> Email:
 def name_field() -> StringField:
     """A person's name, or nothing."""
     return StringField(
-        validators=[Length(max=LONGEST_NAME, message=_("Please keep the name under 100 characters."))],
+        validators=[Length(max=LONGEST_NAME, message=_("Please keep the name to at most 100 characters."))],
         filters=[_trimmed],
     )
 
@@ -91,7 +91,7 @@ def password_field() -> Password:
     return Password(
         validators=[
             InputRequired(_("Please enter your password.")),
-            Length(max=LONGEST_PASSWORD, message=_("This is longer than any password here can be.")),
+            Length(max=LONGEST_PASSWORD, message=_("This is too long. A password has at most 256 characters.")),
         ]
     )
 

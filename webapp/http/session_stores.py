@@ -13,7 +13,7 @@ from redis import Redis, RedisError, ResponseError
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
-from sqlalchemy import Engine, Table, delete, insert, literal, select, update
+from sqlalchemy import Engine, Table, bindparam, delete, insert, literal, select, update
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -74,11 +74,14 @@ class SqlSessionStore:
         self._engine = engine_getter
         self._table = cast(Table, CookieSession.__table__)
         self._columns = self._table.c
+        # Built once, with its values left open: this one runs on every page view.
+        self._read = select(self._columns.data).where(
+            self._columns.key == bindparam("key"), self._columns.expires_at > bindparam("now")
+        )
 
     def get(self, key: str) -> bytes | None:
-        query = select(self._columns.data).where(self._columns.key == key, self._columns.expires_at > clock.now())
         with _database_answers(), self._engine().connect() as connection:
-            return cast(bytes | None, connection.execute(query).scalar())
+            return cast(bytes | None, connection.execute(self._read, {"key": key, "now": clock.now()}).scalar())
 
     def insert(self, key: str, data: bytes, expires_at: datetime) -> None:
         with _database_answers(), self._engine().begin() as connection:

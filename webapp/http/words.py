@@ -5,43 +5,44 @@ from flask_babel import lazy_gettext, ngettext
 from webapp.errors import DomainError, PasswordRefused
 
 END_REASONS = {
-    "replaced": lazy_gettext("You signed in anew on this browser, so the earlier session was ended."),
+    "replaced": lazy_gettext("You signed in again in this browser, so the earlier sign-in was ended."),
     "ended_by_user": lazy_gettext("This browser was signed out from another device."),
     "password_changed": lazy_gettext("Your password was changed, so this browser was signed out."),
-    "password_reset": lazy_gettext("Your password was set anew, so this browser was signed out."),
+    "password_reset": lazy_gettext("A new password was chosen, so this browser was signed out."),
     "email_restored": lazy_gettext("The change of your email address was undone, so this browser was signed out."),
-    "not_me": lazy_gettext("You told us that something was not you, so every browser was signed out."),
-    "deletion": lazy_gettext("Your account waits to be deleted, so every browser was signed out."),
-    "disabled": lazy_gettext("This account is closed. Please write to us if that is a mistake."),
+    "not_me": lazy_gettext("You told us about something you did not do, so every device was signed out."),
+    "deletion": lazy_gettext("Your account will be deleted, so every device was signed out. Sign in to keep it."),
+    "disabled": lazy_gettext("This account is closed. If you think that is a mistake, please contact us."),
     "operator": lazy_gettext("We signed this browser out. Please sign in again."),
-    "too_many": lazy_gettext("You were signed in in many places, so the one unused for longest was signed out."),
+    "too_many": lazy_gettext("You were signed in on very many devices, so the one unused for longest was signed out."),
     "idle": lazy_gettext("You were signed out because this browser was not used for a while."),
-    "expired": lazy_gettext("You were signed out because your sign-in was a while ago."),
+    "expired": lazy_gettext("You were signed out because you had been signed in for a long time."),
 }
 
 _SENTENCES = {
     "invalid_credentials": lazy_gettext("The email address or the password is not right."),
-    "email_unverified": lazy_gettext("Please confirm your email address first. We have sent you a new link."),
-    "account_disabled": lazy_gettext("This account is closed. Please write to us if that is a mistake."),
+    "email_unverified": lazy_gettext("Please confirm your email address first. The newest link we mailed you does it."),
+    "account_disabled": lazy_gettext("This account is closed. If you think that is a mistake, please contact us."),
     "password_blocked": lazy_gettext(
-        "This password works no more, because its account was reported. We have sent a link to choose a new one."
+        "This password no longer opens the account. Please choose a new one with the newest link we mailed you."
     ),
-    "email_invalid": lazy_gettext("This is not an email address we can write to. Is there a typing mistake in it?"),
+    "email_invalid": lazy_gettext("We cannot send mail to this address. Please check it for typing mistakes."),
+    "email_unchanged": lazy_gettext("This is the address you have now."),
     "sign_in_expired": lazy_gettext("That took too long. Please sign in again."),
 }
 _PASSWORD_RULES = {
     "too_long": lazy_gettext("This password is too long. Please choose one of at most 256 characters."),
     "breached": lazy_gettext(
-        "This password is in lists that attackers use. Please choose another, such as four or five unrelated words."
+        "This password is on lists that attackers use. Please choose another, such as four or five unrelated words."
     ),
     "about_you": lazy_gettext(
-        "This password is your name or address, or close to it. Please choose something nobody would guess of you."
+        "This password is your name or address, or close to it. Please choose another that nobody would guess."
     ),
     "about_site": lazy_gettext("This password is the name of this site, or close to it. Please choose another."),
     "expected": lazy_gettext(
-        "This password is a simple pattern that is tried first. Please choose another, such as four or five words."
+        "This password is a simple pattern that attackers try early. Please choose another, such as four or five words."
     ),
-    "not_text": lazy_gettext("This password has characters in it that nobody can type. Please choose another."),
+    "not_text": lazy_gettext("This password has characters in it that cannot be typed. Please choose another."),
     "unchanged": lazy_gettext("This is the password you have now. Please choose another."),
 }
 _WRONG_CURRENT = lazy_gettext("This is not your current password.")
@@ -69,7 +70,7 @@ def _password_sentence(error: PasswordRefused) -> str:
         least = int(str(error.details["min_length"]))
         told: str = ngettext(
             "This password is too short. Please choose one of at least %(num)d character.",
-            "This password is too short. Please choose one of at least %(num)d characters: a few words do.",
+            "This password is too short. Please choose one of at least %(num)d characters. A few words will do.",
             least,
         )
         return told

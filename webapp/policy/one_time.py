@@ -21,6 +21,9 @@ LIFE = {
     Purpose.UNDO_EMAIL_CHANGE: timedelta(days=7),
 }
 
+# A thief who changes the address twice must not end the link that the first change mailed to the owner.
+SEVERAL_AT_ONCE = frozenset({Purpose.UNDO_EMAIL_CHANGE})
+
 
 class Verdict(StrEnum):
     """What a link is good for."""

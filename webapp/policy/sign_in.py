@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum, auto
 
 STEP_LIFE = timedelta(minutes=10)  # of a login-in-progress
+SUSPICIOUS_FROM = 5  # wrong passwords before the right one: the owner is told (ASVS 6.3.5)
 
 
 class Verdict(StrEnum):

@@ -59,7 +59,7 @@ class Limit(Enum):
     FORGOT_NETWORK = ("forgot_network", "network", OnSuccess.STANDS, _per(30, minutes=1), _per(300, hours=1))
 
     # Mails to somebody because a stranger typed their address. Silent: the page's answer is the same without the mail.
-    MAIL_ADDRESS = ("mail_address", "address", OnSuccess.STANDS, _per(5, hours=1), _per(20, days=1))
+    MAIL_ADDRESS = ("mail_address", "address, known device", OnSuccess.STANDS, _per(5, hours=1), _per(20, days=1))
 
     # Guesses at mailed links: hopeless at 256 bits, but each costs a query.
     LINK_NETWORK = ("link_network", "network", OnSuccess.STANDS, _per(60, minutes=15))

@@ -2,16 +2,16 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 
 from webapp import clock
-from webapp.models import User
+from webapp.models import OneTimeToken, User
 from webapp.policy.login_sessions import EndReason
 from webapp.policy.one_time import Purpose
 from webapp.policy.security_events import EventKind
 from webapp.services import account_mail
 from webapp.services.client import Client
-from webapp.services.login_sessions import SignedIn, end_login_sessions, require_fresh
+from webapp.services.login_sessions import SignedIn, end_login_sessions, lock_live, require_fresh
 from webapp.services.one_time import end_tokens
 from webapp.services.security_events import log_security, record_event
 from webapp.services.sign_in import end_steps
@@ -24,11 +24,11 @@ UNCONFIRMED_FOR = timedelta(days=7)  # after which an account that nobody confir
 def schedule_deletion(signed_in: SignedIn, client: Client) -> datetime:
     """End every login session and delete the account after the waiting time; gives when.
 
-    Raises ReauthenticationRequired.
+    Raises NotSignedIn or ReauthenticationRequired.
     """
     require_fresh(signed_in)
     with transaction() as tx:
-        user = tx.get_one(User, signed_in.user_id, with_for_update=True)
+        user, _ = lock_live(tx, signed_in)
         due = user.deletion_due_at = clock.now() + WAITING_TIME
         end_login_sessions(tx, user.id, EndReason.DELETION)
         end_steps(tx, user.id)
@@ -53,11 +53,17 @@ def delete_due_accounts(limit: int) -> int:
 
 
 def drop_unconfirmed_accounts(limit: int) -> int:
-    """Drop, a slice at a time, accounts whose address nobody confirmed; how many."""
+    """Drop, a slice at a time, accounts whose address nobody confirmed and no mailed link can confirm any more; how
+    many.
+    """
+    now = clock.now()
+    open_link = exists().where(
+        OneTimeToken.user_id == User.id, OneTimeToken.ended_at.is_(None), OneTimeToken.expires_at > now
+    )
     with transaction() as tx:
         stale = (
             select(User)
-            .where(User.email_verified_at.is_(None), User.created_at <= clock.now() - UNCONFIRMED_FOR)
+            .where(User.email_verified_at.is_(None), User.created_at <= now - UNCONFIRMED_FOR, ~open_link)
             .limit(limit)
             .with_for_update(skip_locked=True)
         )

@@ -15,12 +15,13 @@ from webapp.services.one_time import issue_token
 from webapp.services.runtime import runtime
 
 
-def may_mail(email_key: str) -> bool:
-    """Whether strangers' requests have not yet had enough mails sent to this address. Counts this one.
+def may_mail(email_key: str, known_device: str | None = None) -> bool:
+    """Whether requests have not yet had enough mails sent to this address. Counts this one. A browser that signed in
+    to the account before, named by the digest of its secret, counts for itself: strangers cannot use up its mails.
 
     Asked before a transaction writes: the counter has a connection of its own, and SQLite has one writer.
     """
-    return runtime().throttle.allows(Limit.MAIL_ADDRESS, email_key)
+    return runtime().throttle.allows(Limit.MAIL_ADDRESS, email_key, *([known_device] if known_device else ()))
 
 
 def send_confirmation(tx: Session, user: User, client: Client) -> None:
@@ -64,6 +65,18 @@ def send_reset(tx: Session, user: User, client: Client) -> None:
 def tell_of_new_device(tx: Session, user: User, client: Client) -> None:
     """Tell of a sign-in from a device this account has not seen."""
     _tell(tx, user, "new_device", client, activity_link=links.link(links.ACTIVITY))
+
+
+def tell_of_guesses_before(tx: Session, user: User, client: Client, *, failures: int) -> None:
+    """Tell of a sign-in that came after many wrong passwords."""
+    _tell(
+        tx,
+        user,
+        "guessed_before",
+        client,
+        failures=str(failures),
+        activity_link=links.link(links.ACTIVITY),
+    )
 
 
 def tell_of_new_password(tx: Session, user: User, client: Client) -> None:

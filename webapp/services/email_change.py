@@ -5,7 +5,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from webapp import clock
-from webapp.errors import LinkInvalid, LinkReplaced
+from webapp.errors import EmailUnchanged, LinkInvalid, LinkReplaced
 from webapp.models import OneTimeToken, User
 from webapp.policy.login_sessions import EndReason
 from webapp.policy.one_time import Purpose
@@ -15,7 +15,7 @@ from webapp.services import account_mail, outbox
 from webapp.services.addresses import address_key, parse_address
 from webapp.services.client import Client
 from webapp.services.known_devices import forget_devices
-from webapp.services.login_sessions import SignedIn, end_login_sessions, require_fresh
+from webapp.services.login_sessions import SignedIn, end_login_sessions, lock_live, require_fresh
 from webapp.services.one_time import end_tokens, get_token, issue_token, spend_token
 from webapp.services.runtime import runtime
 from webapp.services.security_events import record_event
@@ -27,24 +27,27 @@ def request_email_change(signed_in: SignedIn, new_email: str, client: Client) ->
     """Mail a link to the new address; nothing changes before it is used. Gives the address as written to.
 
     The answer is the same where the address has an account already: its owner is told by mail instead.
-    Raises EmailInvalid, ReauthenticationRequired or TooManyAttempts.
+    Raises EmailInvalid, EmailUnchanged, NotSignedIn, ReauthenticationRequired or TooManyAttempts.
     """
     require_fresh(signed_in)
     address = parse_address(new_email)
     runtime().throttle.hit(Limit.EMAIL_CHANGE, str(signed_in.user_id))
     may_mail = account_mail.may_mail(address.key)
     with transaction() as tx:
-        user = tx.get_one(User, signed_in.user_id)
+        user, _ = lock_live(tx, signed_in)
+        if address.email == user.email:
+            raise EmailUnchanged
         holder = tx.scalar(select(User).where(User.email_key == address.key, User.email_verified_at.is_not(None)))
-        if not may_mail:
-            outbox.enqueue_nothing(tx)
-        elif holder is not None and holder.id != user.id:
-            account_mail.send_address_taken(tx, holder, client)
+        if may_mail:
+            # Also where nobody will ever get this link: the page of the change must look the same.
+            change = {"email": address.email, "from": user.email_key}
+            token = issue_token(tx, user.id, Purpose.CHANGE_EMAIL, data=change)
+            if holder is None or holder.id == user.id:
+                account_mail.send_new_address_confirmation(tx, user, address.email, token, client)
+            else:
+                account_mail.send_address_taken(tx, holder, client)
         else:
-            token = issue_token(
-                tx, user.id, Purpose.CHANGE_EMAIL, data={"email": address.email, "from": user.email_key}
-            )
-            account_mail.send_new_address_confirmation(tx, user, address.email, token, client)
+            outbox.enqueue_nothing(tx)
         record_event(tx, user.id, EventKind.EMAIL_CHANGE_REQUESTED, client, login_session_id=signed_in.login_session_id)
     return address.email
 
@@ -110,7 +113,8 @@ def undo_email_change(raw: str, client: Client) -> None:
     """Spend the link mailed to the old address: it is the account's again.
 
     Whoever changed it may know the password and be signed in, so every session ends, the password opens nothing
-    more, and a link to a new one is mailed to the address that undid the change.
+    more, and a link to a new one is mailed to the address that undid the change. Links that undo later changes, and
+    so would lead to an address of theirs, end; those of earlier ones stay.
     Raises LinkInvalid and its kin, or TooManyAttempts.
     """
     runtime().throttle.hit(Limit.LINK_NETWORK, network_of(client.ip))
@@ -118,10 +122,14 @@ def undo_email_change(raw: str, client: Client) -> None:
         with transaction() as tx:
             spent = spend_token(tx, raw, Purpose.UNDO_EMAIL_CHANGE)
             user = tx.get_one(User, spent.user_id, with_for_update=True)
-            user.email, user.email_key = str(spent.data["email"]), address_key(str(spent.data["email"]))
+            old_email = str(spent.data["email"])
+            if user.email_key != address_key(old_email):
+                _clear_unverified(tx, old_email)
+            user.email, user.email_key = old_email, address_key(old_email)
             user.email_verified_at, user.password_blocked_at = clock.now(), clock.now()
             tx.flush()
             end_tokens(tx, user.id, Purpose.CHANGE_EMAIL)
+            end_tokens(tx, user.id, Purpose.UNDO_EMAIL_CHANGE, since=spent.created_at)
             end_login_sessions(tx, user.id, EndReason.EMAIL_RESTORED)
             end_steps(tx, user.id)
             forget_devices(tx, user.id)

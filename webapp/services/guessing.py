@@ -9,7 +9,7 @@ import uuid
 
 from webapp.errors import TooManyAttempts
 from webapp.policy.security_events import EventKind
-from webapp.policy.throttling import Bucket, Limit, login_buckets, network_of
+from webapp.policy.throttling import Bucket, Limit, OnSuccess, login_buckets, network_of
 from webapp.services.client import Client
 from webapp.services.one_time import digest
 from webapp.services.runtime import runtime
@@ -32,10 +32,16 @@ def count_guess(email_key: str, user_id: uuid.UUID | None, client: Client, *, kn
         raise
 
 
-def forget_guesses(email_key: str, client: Client, *, known_device: bool) -> None:
-    """After a success: what was counted for the right person is forgotten, as far as each limit allows."""
+def forget_guesses(email_key: str, client: Client, *, known_device: bool) -> int:
+    """After a success: what was counted for the right person is forgotten, as far as each limit allows. How many wrong
+    guesses went before, from this browser or network, since the last success there.
+    """
+    throttle, failures = runtime().throttle, 0
     for bucket in _buckets(email_key, client, known_device=known_device):
-        runtime().throttle.forgive(bucket.limit, *bucket.key)
+        if bucket.limit.on_success is OnSuccess.START_AGAIN:
+            failures = max(failures, throttle.counted(bucket.limit, *bucket.key) - 1)
+        throttle.forgive(bucket.limit, *bucket.key)
+    return failures
 
 
 def _buckets(email_key: str, client: Client, *, known_device: bool) -> tuple[Bucket, ...]:

@@ -16,7 +16,8 @@ from webapp.services.runtime import runtime
 from webapp.services.transaction import transaction
 
 SLICE = 500  # rows a transaction, so that no lock is held for long
-ENDED_SESSIONS_KEPT_FOR = timedelta(days=2)  # long enough to say at the next visit why it ended
+# After the absolute limit, and so longer than any browser keeps the cookie: whenever it comes by again, it is told why.
+OVER_SESSIONS_KEPT_FOR = timedelta(days=2)
 LINKS_KEPT_FOR = timedelta(days=7)  # long enough to say of an old link why it opens nothing
 DEVICES_KEPT_FOR = timedelta(days=400)  # as long as a browser keeps their cookie (RFC 6265bis, section 5.5)
 
@@ -51,9 +52,7 @@ def _in_slices(job: Callable[[int], int], slices: int) -> int:
 
 
 def _purge_login_sessions(limit: int) -> int:
-    cutoff = clock.now() - ENDED_SESSIONS_KEPT_FOR
-    over = (LoginSession.expires_at < cutoff) | (LoginSession.ended_at < cutoff)
-    return _delete(LoginSession.id, over, limit)
+    return _delete(LoginSession.id, LoginSession.expires_at < clock.now() - OVER_SESSIONS_KEPT_FOR, limit)
 
 
 def _purge_steps(limit: int) -> int:

@@ -4,11 +4,11 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from webapp import clock
-from webapp.errors import NotFound, ReauthenticationRequired
+from webapp.errors import NotFound, NotSignedIn, ReauthenticationRequired
 from webapp.models import LoginSession, User
 from webapp.policy.login_sessions import EndReason, Visit, is_fresh, judge_visit, name_end
 from webapp.policy.security_events import EventKind
@@ -17,22 +17,26 @@ from webapp.services.runtime import runtime
 from webapp.services.security_events import record_event
 from webapp.services.transaction import transaction
 
-_RESUME = select(
-    LoginSession.id,
-    LoginSession.kind,
-    LoginSession.auth_time,
-    LoginSession.last_seen_at,
-    LoginSession.idle_limit,
-    LoginSession.expires_at,
-    LoginSession.end_reason,
-    User.id.label("user_id"),
-    User.email,
-    User.name,
-    User.locale,
-    User.created_at,
-    User.password_changed_at,
-    User.disabled_at,
-).join(User, User.id == LoginSession.user_id)
+# Built once, with its id left open: putting a statement together costs more than running it.
+_RESUME = (
+    select(
+        LoginSession.id,
+        LoginSession.auth_time,
+        LoginSession.last_seen_at,
+        LoginSession.idle_limit,
+        LoginSession.expires_at,
+        LoginSession.end_reason,
+        User.id.label("user_id"),
+        User.email,
+        User.name,
+        User.locale,
+        User.created_at,
+        User.password_changed_at,
+        User.disabled_at,
+    )
+    .join(User, User.id == LoginSession.user_id)
+    .where(LoginSession.id == bindparam("login_session_id"))
+)
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,7 @@ def resume_login_session(login_session_id: uuid.UUID, client: Client) -> SignedI
     """
     now = clock.now()
     with runtime().engine.connect() as connection:
-        row = connection.execute(_RESUME.where(LoginSession.id == login_session_id)).one_or_none()
+        row = connection.execute(_RESUME, {"login_session_id": login_session_id}).one_or_none()
     if row is None:
         return Over(None)
     idle_limit = timedelta(seconds=row.idle_limit)
@@ -117,6 +121,17 @@ def require_fresh(signed_in: SignedIn) -> None:
         raise ReauthenticationRequired
 
 
+def lock_live(tx: Session, signed_in: SignedIn) -> tuple[User, LoginSession]:
+    """The user and the login session behind a request, locked until `tx` ends. A change to credentials begins with it:
+    a session that was ended while the request was under way changes nothing. Raises NotSignedIn.
+    """
+    user = tx.get(User, signed_in.user_id, with_for_update=True)
+    login_session = tx.get(LoginSession, signed_in.login_session_id, with_for_update=True)
+    if user is None or login_session is None or not login_session.is_live(clock.now()):
+        raise NotSignedIn
+    return user, login_session
+
+
 def sign_out(signed_in: SignedIn, client: Client) -> None:
     """End the login session that asks for it."""
     with transaction() as tx:
@@ -159,12 +174,16 @@ def end_other_login_sessions(signed_in: SignedIn, client: Client) -> int:
 
 
 def end_login_sessions(tx: Session, user_id: uuid.UUID, reason: EndReason, *which: ColumnElement[bool]) -> int:
-    """End, in `tx`, a user's login sessions that are not over yet: all, or those for which `which` holds."""
+    """End, in `tx`, a user's login sessions: all, or those for which `which` holds. How many still were live."""
+    now = clock.now()
     ended = tx.execute(
         update(LoginSession)
         .where(LoginSession.user_id == user_id, LoginSession.ended_at.is_(None), *which)
-        .values(ended_at=clock.now(), end_reason=reason)
+        .values(ended_at=now, end_reason=reason)
         .execution_options(synchronize_session=False)
-        .returning(LoginSession.id)
+        .returning(LoginSession.last_seen_at, LoginSession.idle_limit, LoginSession.expires_at)
     )
-    return len(ended.all())
+    return sum(
+        now < min(expires_at, last_seen_at + timedelta(seconds=idle_limit))
+        for last_seen_at, idle_limit, expires_at in ended
+    )

@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 import uuid
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select, update
@@ -10,8 +11,8 @@ from sqlalchemy.orm import Session
 
 from webapp import clock
 from webapp.errors import LinkExpired, LinkInvalid, LinkReplaced, LinkUsed
-from webapp.models import OneTimeToken
-from webapp.policy.one_time import LIFE, Purpose, Verdict, judge_token
+from webapp.models import OneTimeToken, User
+from webapp.policy.one_time import LIFE, SEVERAL_AT_ONCE, Purpose, Verdict, judge_token
 
 TOKEN_BYTES = 32  # 256 bits (ASVS 11.5.1)
 _REFUSALS = {Verdict.EXPIRED: LinkExpired, Verdict.USED: LinkUsed, Verdict.REPLACED: LinkReplaced}
@@ -23,8 +24,9 @@ def digest(secret: str) -> str:
 
 
 def issue_token(tx: Session, user_id: uuid.UUID, purpose: Purpose, *, data: dict[str, Any] | None = None) -> str:
-    """A new secret for a link; older links of the same purpose end."""
-    end_tokens(tx, user_id, purpose)
+    """A new secret for a link; older links of the same purpose end, unless `policy.one_time` keeps several."""
+    if purpose not in SEVERAL_AT_ONCE:
+        end_tokens(tx, user_id, purpose)
     raw = secrets.token_urlsafe(TOKEN_BYTES)
     now = clock.now()
     tx.add(
@@ -56,6 +58,10 @@ def get_token(tx: Session, raw: str, purpose: Purpose) -> OneTimeToken:
 
 def spend_token(tx: Session, raw: str, purpose: Purpose) -> OneTimeToken:
     """Spend a link: of any number of parallel attempts, one wins. Raises as `get_token`."""
+    owner = tx.scalar(select(OneTimeToken.user_id).where(OneTimeToken.token_hash == digest(raw)))
+    if owner is not None:
+        # The user's row first and the link's after it, as everybody locks them: two who wait for each other end never.
+        tx.get(User, owner, with_for_update=True)
     now = clock.now()
     spent: OneTimeToken | None = tx.scalar(
         update(OneTimeToken)
@@ -74,10 +80,14 @@ def spend_token(tx: Session, raw: str, purpose: Purpose) -> OneTimeToken:
     return spent
 
 
-def end_tokens(tx: Session, user_id: uuid.UUID, *purposes: Purpose) -> None:
-    """End a user's open links of these purposes: what they were about has changed."""
+def end_tokens(tx: Session, user_id: uuid.UUID, *purposes: Purpose, since: datetime | None = None) -> None:
+    """End a user's open links of these purposes (made after `since`): what they were about has changed."""
+    about = [OneTimeToken.user_id == user_id, OneTimeToken.purpose.in_(purposes), OneTimeToken.ended_at.is_(None)]
+    if since is not None:
+        about.append(OneTimeToken.created_at > since)
     tx.execute(
         update(OneTimeToken)
-        .where(OneTimeToken.user_id == user_id, OneTimeToken.purpose.in_(purposes), OneTimeToken.ended_at.is_(None))
+        .where(*about)
         .values(ended_at=clock.now(), ended_by="replaced")
+        .execution_options(synchronize_session=False)
     )

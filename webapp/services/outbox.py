@@ -37,6 +37,7 @@ MAILS: Mapping[str, frozenset[str]] = {
     "confirm_new_email": frozenset({"link"}),
     "email_changed": frozenset({"new_email", "undo_link"}),
     "new_device": frozenset({"activity_link"}),
+    "guessed_before": frozenset({"activity_link", "failures"}),
     "sessions_ended": frozenset({"link"}),
     "deletion_scheduled": frozenset({"due_at", "sign_in_link"}),
     "account_deleted": frozenset(),

@@ -6,7 +6,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from webapp import clock
-from webapp.errors import InvalidCredentials, NotSignedIn, PasswordRefused
+from webapp.errors import InvalidCredentials, PasswordRefused
 from webapp.models import LoginSession, User
 from webapp.policy.login_sessions import EndReason
 from webapp.policy.one_time import Purpose
@@ -17,9 +17,9 @@ from webapp.services.addresses import address_key
 from webapp.services.client import Client
 from webapp.services.guessing import count_guess, forget_guesses
 from webapp.services.known_devices import is_known_device, remember_device
-from webapp.services.login_sessions import SignedIn, end_login_sessions
+from webapp.services.login_sessions import SignedIn, end_login_sessions, lock_live
 from webapp.services.new_password import check_new_password
-from webapp.services.one_time import end_tokens, get_token, spend_token
+from webapp.services.one_time import digest, end_tokens, get_token, spend_token
 from webapp.services.runtime import runtime
 from webapp.services.security_events import log_security, record_event
 from webapp.services.sign_in import PASSWORD, Proof, end_steps
@@ -33,18 +33,16 @@ def verify_password(email: str, password: str, client: Client) -> Proof:
     Raises InvalidCredentials or TooManyAttempts.
     """
     key = address_key(email)
-    with transaction() as tx:
-        user = tx.scalar(select(User).where(User.email_key == key))
-        known = user is not None and is_known_device(tx, user.id, client.device)
+    user, known = _find_user(key, client)
     count_guess(key, user.id if user else None, client, known_device=known)
     hashing = runtime().hashing
     if not hashing.verify(user.password_hash if user else None, password) or user is None:
         log_security("sign_in_failed", user_id=user.id if user else None)
         raise InvalidCredentials
-    forget_guesses(key, client, known_device=known)
+    failures = forget_guesses(key, client, known_device=known)
     if user.password_hash and hashing.needs_rehash(user.password_hash):
         _store_rehash(user.id, old=user.password_hash, new=hashing.hash(password))
-    return Proof(user.id, (PASSWORD,), clock.now())
+    return Proof(user.id, (PASSWORD,), clock.now(), password_changed_at=user.password_changed_at, failures=failures)
 
 
 def reauthenticate(signed_in: SignedIn, password: str, client: Client) -> None:
@@ -54,14 +52,8 @@ def reauthenticate(signed_in: SignedIn, password: str, client: Client) -> None:
     """
     _prove_own_password(signed_in, password)
     with transaction() as tx:
-        renewed = tx.execute(
-            update(LoginSession)
-            .where(LoginSession.id == signed_in.login_session_id, LoginSession.ended_at.is_(None))
-            .values(auth_time=clock.now())
-            .returning(LoginSession.id)
-        ).all()
-        if not renewed:
-            raise NotSignedIn
+        _, login_session = lock_live(tx, signed_in)
+        login_session.auth_time = clock.now()
         record_event(
             tx, signed_in.user_id, EventKind.REAUTHENTICATED, client, login_session_id=signed_in.login_session_id
         )
@@ -78,10 +70,7 @@ def change_password(signed_in: SignedIn, current_password: str, new_password: st
     check_new_password(new_password, email=signed_in.email, name=signed_in.name)
     password_hash = runtime().hashing.hash(new_password)
     with transaction() as tx:
-        user = tx.get_one(User, signed_in.user_id, with_for_update=True)
-        login_session = tx.get_one(LoginSession, signed_in.login_session_id, with_for_update=True)
-        if not login_session.is_live(clock.now()):
-            raise NotSignedIn
+        user, login_session = lock_live(tx, signed_in)
         _set_password(tx, user, password_hash)
         # The proof that went before was with the old password; this one is with the new.
         login_session.auth_time = clock.now()
@@ -98,9 +87,10 @@ def forgot_password(email: str, client: Client) -> None:
     """
     key = address_key(email)
     runtime().throttle.hit(Limit.FORGOT_NETWORK, network_of(client.ip))
-    may_mail = account_mail.may_mail(key)
+    _, known = _find_user(key, client)
+    may_mail = account_mail.may_mail(key, digest(client.device) if known and client.device else None)
     with transaction() as tx:
-        user = tx.scalar(select(User).where(User.email_key == key))
+        user = tx.scalar(select(User).where(User.email_key == key).with_for_update())
         if user is None or user.disabled_at is not None or not may_mail:
             outbox.enqueue_nothing(tx)
             return
@@ -139,6 +129,13 @@ def reset_password(raw: str, new_password: str, client: Client) -> str:
         record_event(tx, user.id, EventKind.PASSWORD_RESET, client)
         account_mail.tell_of_new_password(tx, user, client)
     return device
+
+
+def _find_user(email_key: str, client: Client) -> tuple[User | None, bool]:
+    """Whose address it is, if anybody's, and whether they signed in from this device before."""
+    with transaction() as tx:
+        user = tx.scalar(select(User).where(User.email_key == email_key))
+        return user, user is not None and is_known_device(tx, user.id, client.device)
 
 
 def _prove_own_password(signed_in: SignedIn, password: str) -> None:

@@ -82,11 +82,11 @@ def _register(address: Address, password_hash: str, name: str, locale: str, clie
             account_mail.send_address_taken(tx, user, client)
         else:
             if user is None:
-                user = User(id=new_id(), email_key=address.key, created_at=clock.now())
+                user = User(id=new_id(), email_key=address.key)
                 tx.add(user)
             # Whoever registered this address before has not shown that it is theirs. Their password goes, and their
             # link with it, so that the link in the newest mail confirms the password that was chosen with it.
-            user.email, user.name, user.locale = address.email, name, locale
+            user.email, user.name, user.locale, user.created_at = address.email, name, locale, clock.now()
             user.password_hash, user.password_changed_at = password_hash, clock.now()
             tx.flush()
             record_event(tx, user.id, EventKind.REGISTERED, client)

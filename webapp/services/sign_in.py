@@ -8,7 +8,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import Select, delete, select, update
 from sqlalchemy.orm import Session
 
 from webapp import clock
@@ -17,7 +17,7 @@ from webapp.models import LoginSession, SignInInProgress, User
 from webapp.models.login_session import USER_AGENT_LENGTH
 from webapp.policy.login_sessions import MOST_A_USER, EndReason
 from webapp.policy.security_events import EventKind
-from webapp.policy.sign_in import STEP_LIFE, Step, Verdict, judge_sign_in
+from webapp.policy.sign_in import STEP_LIFE, SUSPICIOUS_FROM, Step, Verdict, judge_sign_in
 from webapp.services import account_mail, known_devices
 from webapp.services.client import Client
 from webapp.services.one_time import digest
@@ -36,6 +36,8 @@ class Proof:
     user_id: uuid.UUID
     methods: tuple[str, ...]
     at: datetime
+    password_changed_at: datetime | None = None  # of the password that was proven
+    failures: int = 0  # wrong passwords that went before the right one
 
 
 @dataclass(frozen=True)
@@ -68,19 +70,19 @@ class WaitingStep:
 def start_sign_in(proof: Proof, client: Client, *, kind: str, persistent: bool = False) -> Started | Pending:
     """Turn a proof into a login session of `kind` "web" or "api", or into the step that stands before it.
 
-    Raises AccountDisabled, EmailUnverified (a new link was mailed) or PasswordBlocked (a reset link was mailed).
+    Raises AccountDisabled, EmailUnverified (a new link was mailed), PasswordBlocked (a reset link was mailed), or
+    InvalidCredentials where what was proven no longer holds.
     """
     with transaction() as tx:
         user = _proven_user(tx, proof)
+        if PASSWORD in proof.methods and user.password_changed_at != proof.password_changed_at:
+            raise InvalidCredentials  # whoever changed it in between wants proofs by the old one to be void
         verdict = _judge(user, proof)
         if verdict is Verdict.START:
             return _start_login_session(tx, user, proof, client, kind=kind, persistent=persistent)
         if verdict is Verdict.KEEP_ACCOUNT:
             return _wait(tx, proof, Step.KEEP_ACCOUNT, kind=kind, persistent=persistent)
-        if verdict is Verdict.UNVERIFIED and account_mail.may_mail(user.email_key):
-            account_mail.send_confirmation(tx, user, client)
-        if verdict is Verdict.PASSWORD_BLOCKED and account_mail.may_mail(user.email_key):
-            account_mail.send_reset(tx, user, client)
+    _mail_way_on(user, verdict, client)
     log_security("sign_in_refused", user_id=proof.user_id, reason=verdict)
     raise {
         Verdict.DISABLED: AccountDisabled,
@@ -105,7 +107,7 @@ def keep_account(handle: str | None, client: Client) -> Started:
     Raises SignInStepExpired, or what `start_sign_in` raises.
     """
     with transaction() as tx:
-        step = tx.scalar(_open_step(handle or ""))
+        step = tx.scalar(_open_step(handle or "").with_for_update())
         if step is None or step.step != Step.KEEP_ACCOUNT:
             raise SignInStepExpired
         tx.delete(step)
@@ -120,8 +122,9 @@ def keep_account(handle: str | None, client: Client) -> Started:
 
 def end_steps(tx: Session, user_id: uuid.UUID) -> None:
     """Drop a user's logins-in-progress: what they had proven no longer holds."""
-    for step in tx.scalars(select(SignInInProgress).where(SignInInProgress.user_id == user_id)):
-        tx.delete(step)
+    tx.execute(
+        delete(SignInInProgress).where(SignInInProgress.user_id == user_id).execution_options(synchronize_session=False)
+    )
 
 
 def _proven_user(tx: Session, proof: Proof) -> User:
@@ -131,13 +134,24 @@ def _proven_user(tx: Session, proof: Proof) -> User:
     return user
 
 
+def _mail_way_on(user: User, verdict: Verdict, client: Client) -> None:
+    """Mail the link that opens the way for a proof that was right and yet does not let in."""
+    send = {
+        Verdict.UNVERIFIED: account_mail.send_confirmation,
+        Verdict.PASSWORD_BLOCKED: account_mail.send_reset,
+    }.get(verdict)
+    if send is not None and account_mail.may_mail(user.email_key):
+        with transaction() as tx:
+            found = tx.get(User, user.id, with_for_update=True)
+            if found is not None:
+                send(tx, found, client)
+
+
 def _judge(user: User, proof: Proof) -> Verdict:
     return judge_sign_in(
         disabled=user.disabled_at is not None,
         email_verified=user.email_verified_at is not None,
-        # Proven with a password that has been changed since: whoever changed it wants that proof to be void.
-        password_blocked=user.password_blocked_at is not None
-        or (user.password_changed_at is not None and user.password_changed_at > proof.at),
+        password_blocked=user.password_blocked_at is not None,
         by_password=PASSWORD in proof.methods,
         deletion_due_at=user.deletion_due_at,
     )
@@ -189,6 +203,8 @@ def _start_login_session(
     )
     if is_news:
         account_mail.tell_of_new_device(tx, user, client)
+    elif proof.failures >= SUSPICIOUS_FROM:
+        account_mail.tell_of_guesses_before(tx, user, client, failures=proof.failures)
     return Started(login_session.id, user.id, login_session.expires_at, persistent, device)
 
 

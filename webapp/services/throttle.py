@@ -80,6 +80,13 @@ class Throttle:
                 elif self._storage.get(item.key_for(digest)) > 0:  # else its window ended in the meantime
                     self._windows.hit(item, digest, cost=-1)
 
+    def counted(self, limit: Limit, *key: str) -> int:
+        """How many attempts stand in the limit's shortest window, the present one included. Raises StoreUnavailable."""
+        if not self._enabled:
+            return 0
+        with self._store():
+            return self._storage.get(_item(limit, limit.windows[0]).key_for(self._digest(key)))
+
     def purge(self, limit: int) -> int:
         """Remove up to `limit` rows of windows that are over; how many it were. Redis does it by itself."""
         if not isinstance(self._storage, SqlStorage):

@@ -14,12 +14,14 @@ _AFTER_COMMIT = "after_commit"  # the key in a session's `info`
 def transaction() -> Iterator[Session]:
     """One use case, all or nothing: commits at the end of the block, rolls back when it raises.
 
-    A refusal that must leave a trace is raised after the block, or its trace is rolled back with it.
+    A refusal that must leave a trace is raised after the block, or its trace is rolled back with it. Rows that were
+    read stay readable afterwards, and the next block reads them anew: what it decides on is never from before.
     """
     tx = runtime().database_session()
     try:
         yield tx
         tx.commit()
+        tx.expunge_all()
     except BaseException:
         tx.info.pop(_AFTER_COMMIT, None)
         tx.rollback()

@@ -27,7 +27,7 @@ def password() -> ResponseReturnValue:
         client_of(request),
     ):
         cookie_delivery.renew()
-        flash(gettext("Your password is changed. Everywhere else you are signed out."), "success")
+        flash(gettext("Your password was changed, and every other device was signed out."), "success")
         return see_other(url_for("account.profile"))
     return render_template("account/password.html", form=form), 422 if form.is_submitted() else 200
 

@@ -41,7 +41,7 @@ def delete() -> ResponseReturnValue:
     cookie_delivery.sign_out()
     flash(
         gettext(
-            "You are signed out. Your account will be deleted on %(date)s, unless you sign in before.",
+            "You are signed out. Your account will be deleted on %(date)s. Sign in before then if you want to keep it.",
             date=format_date(due, "long"),
         ),
         "success",

@@ -31,7 +31,7 @@ class PasswordForm(Form):
 class EmailForm(Form):
     """The address to come."""
 
-    places = {"email_invalid": "email"}
+    places = {"email_invalid": "email", "email_unchanged": "email"}
 
     email = email_field()
 

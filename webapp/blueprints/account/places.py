@@ -71,7 +71,7 @@ def sessions() -> ResponseReturnValue:
 def revoke_session(login_session_id: uuid.UUID) -> ResponseReturnValue:
     """End one of one's own login sessions."""
     end_login_session(signed_in(), login_session_id, client_of(request))
-    flash(gettext("That device is signed out."), "success")
+    flash(gettext("The device was signed out."), "success")
     return see_other(url_for("account.sessions"))
 
 
@@ -80,7 +80,7 @@ def revoke_session(login_session_id: uuid.UUID) -> ResponseReturnValue:
 def revoke_other_sessions() -> ResponseReturnValue:
     """End all of one's own login sessions but this."""
     ended = end_other_login_sessions(signed_in(), client_of(request))
-    flash(ngettext("%(num)d device is signed out.", "%(num)d devices are signed out.", ended), "success")
+    flash(ngettext("%(num)d device was signed out.", "%(num)d devices were signed out.", ended), "success")
     return see_other(url_for("account.sessions"))
 
 
@@ -104,7 +104,7 @@ def not_me() -> ResponseReturnValue:
     cookie_delivery.sign_out()
     return render_template(
         "auth/check_mail.html",
-        heading=gettext("Everybody is signed out"),
+        heading=gettext("Every device was signed out"),
         email=me.email,
-        what=gettext("The password works no more. Follow the link that we have sent to choose a new one."),
+        what=gettext("The old password no longer works. Follow the link that we have sent to choose a new one."),
     )

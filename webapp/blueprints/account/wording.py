@@ -6,27 +6,27 @@ from typing import Any
 from flask_babel import gettext, lazy_gettext, ngettext
 
 SENTENCES = {
-    "registered": lazy_gettext("The account was made."),
+    "registered": lazy_gettext("The account was created."),
     "email_confirmed": lazy_gettext("The email address was confirmed."),
     "signed_in": lazy_gettext("Signed in."),
     "signed_out": lazy_gettext("Signed out."),
-    "guessing_slowed": lazy_gettext("Wrong passwords were tried so often that we slowed it down. Nobody got in."),
+    "guessing_slowed": lazy_gettext("A wrong password was entered so often that further tries had to wait."),
     "reauthenticated": lazy_gettext("The password was entered again before a change."),
-    "session_ended": lazy_gettext("A device was signed out from the list."),
+    "session_ended": lazy_gettext("Another device was signed out."),
     "password_changed": lazy_gettext("The password was changed."),
-    "password_reset_requested": lazy_gettext("A link to choose a new password was asked for."),
-    "password_reset": lazy_gettext("A new password was chosen by mailed link, and every device was signed out."),
-    "email_change_requested": lazy_gettext("A change of the email address was asked for."),
+    "password_reset_requested": lazy_gettext("Somebody asked for a link to choose a new password."),
+    "password_reset": lazy_gettext("A new password was chosen with a mailed link, and every device was signed out."),
+    "email_change_requested": lazy_gettext("Somebody asked to change the email address."),
     "email_changed": lazy_gettext("The email address was changed."),
     "email_restored": lazy_gettext("The change of the email address was undone, and every device was signed out."),
-    "not_me": lazy_gettext("You told us that something was not you, and every device was signed out."),
+    "not_me": lazy_gettext("You told us about something you did not do, and every device was signed out."),
     "data_exported": lazy_gettext("The data of the account was downloaded."),
-    "deletion_scheduled": lazy_gettext("The deletion of the account was asked for."),
+    "deletion_scheduled": lazy_gettext("Somebody asked to delete the account."),
     "deletion_cancelled": lazy_gettext("The account was kept; it will not be deleted."),
     "disabled": lazy_gettext("We closed the account."),
     "enabled": lazy_gettext("We opened the account again."),
 }
-_METHODS = {"pwd": lazy_gettext("Signed in with the password."), "email": lazy_gettext("Signed in by a mailed link.")}
+_METHODS = {"pwd": lazy_gettext("Signed in with the password."), "email": lazy_gettext("Signed in with a mailed link.")}
 
 
 def event_sentence(kind: str, details: Mapping[str, Any]) -> str:
@@ -35,8 +35,6 @@ def event_sentence(kind: str, details: Mapping[str, Any]) -> str:
         return str(_METHODS.get(details.get("methods", ""), SENTENCES[kind]))
     if kind in ("other_sessions_ended", "signed_out_by_operator"):
         count = int(details.get("count", 0))
-        told: str = ngettext(
-            "%(num)d device was signed out at once.", "%(num)d devices were signed out at once.", count
-        )
+        told: str = ngettext("%(num)d device was signed out.", "%(num)d devices were signed out.", count)
         return told
-    return str(SENTENCES[kind]) if kind in SENTENCES else gettext("Something happened that this page has no words for.")
+    return str(SENTENCES[kind]) if kind in SENTENCES else gettext("Something happened that this page cannot name.")

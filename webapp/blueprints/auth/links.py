@@ -3,6 +3,7 @@
 from flask import Response, flash, make_response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
+from flask_login import current_user
 
 from webapp.blueprints.auth.blueprint import bp
 from webapp.blueprints.auth.forms import ConfirmForm, ResetPasswordForm
@@ -10,8 +11,9 @@ from webapp.errors import LinkInvalid
 from webapp.http import cookie_delivery
 from webapp.http.client import client_of
 from webapp.http.headers import hide_path_from_referrers
+from webapp.http.identity import signed_in
 from webapp.http.redirects import see_other
-from webapp.services import email_change, passwords, registration, sign_in
+from webapp.services import email_change, login_sessions, passwords, registration, sign_in
 from webapp.services.client import Client
 
 
@@ -30,7 +32,7 @@ def verify_email(token: str) -> ResponseReturnValue:
 def decline_registration(token: str) -> ResponseReturnValue:
     """The owner of the address did not ask for the account: it goes."""
     registration.decline(token, client_of(request))
-    flash(gettext("Thank you. That account is gone, and your address is free."), "success")
+    flash(gettext("Thank you. The account has been removed."), "success")
     return see_other(url_for("home.index"))
 
 
@@ -41,7 +43,7 @@ def reset_password(token: str) -> ResponseReturnValue:
     if form.validate_on_submit() and (
         done := form.showing(passwords.reset_password, token, form.password.data, client_of(request))
     ):
-        cookie_delivery.sign_out()
+        _sign_out_here()
         cookie_delivery.remember_device(done.value)
         flash(gettext("Your new password is set. Please sign in with it."), "success")
         return see_other(url_for("auth.login"))
@@ -63,12 +65,15 @@ def undo_email_change(token: str) -> ResponseReturnValue:
     """Take the old address back, and lock out whoever changed it."""
     email, form = email_change.find_undoable(token), ConfirmForm()
     if form.validate_on_submit() and form.showing(email_change.undo_email_change, token, client_of(request)):
-        cookie_delivery.sign_out()
-        return render_template(
+        _sign_out_here()
+        return _page(
             "auth/check_mail.html",
+            200,
             heading=gettext("Your address is back"),
             email=email,
-            what=gettext("Everybody is signed out. Follow the link that we have sent there to choose a new password."),
+            what=gettext(
+                "Every device was signed out. Follow the link that we have sent there to choose a new password."
+            ),
         )
     return _page("auth/undo_email_change.html", form=form, email=email)
 
@@ -78,7 +83,7 @@ def dead_link(error: LinkInvalid) -> ResponseReturnValue:
     """Say why a link opens nothing, and what to do instead."""
     reasons = {
         "link_expired": gettext("It was sent too long ago."),
-        "link_used": gettext("It has done its work already; every link works once."),
+        "link_used": gettext("It has already been used; every link works once."),
         "link_replaced": gettext("A newer link or a later change has taken its place."),
     }
     steps = {
@@ -86,7 +91,7 @@ def dead_link(error: LinkInvalid) -> ResponseReturnValue:
         "auth.reset_password": (url_for("auth.forgot_password"), gettext("Get a new link")),
     }
     next_step_url, label = steps.get(request.endpoint or "", (url_for("home.index"), gettext("Go to the start page")))
-    reason = reasons.get(error.code, gettext("Perhaps a part of it was cut off. Open it from the mail once more."))
+    reason = reasons.get(error.code, gettext("Perhaps part of it was cut off. Please open it from the mail again."))
     page = {"reason": reason, "next_step_url": next_step_url, "next_step_label": label}
     return _page("auth/dead_link.html", 410, **page)
 
@@ -94,6 +99,13 @@ def dead_link(error: LinkInvalid) -> ResponseReturnValue:
 def _page(template: str, status: int | None = None, **context: object) -> Response:
     status = status or (422 if request.method == "POST" else 200)
     return hide_path_from_referrers(make_response(render_template(template, **context), status))
+
+
+def _sign_out_here() -> None:
+    """Whoever is signed in on this browser, be it as somebody else: it is signed out."""
+    if current_user.is_authenticated:
+        login_sessions.sign_out(signed_in(), client_of(request))
+    cookie_delivery.sign_out()
 
 
 def _with_confirmation(token: str, client: Client) -> sign_in.Started | sign_in.Pending:

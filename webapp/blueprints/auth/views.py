@@ -33,9 +33,9 @@ def register() -> ResponseReturnValue:
     ):
         return render_template(
             "auth/check_mail.html",
-            heading=gettext("Look into your mailbox"),
+            heading=gettext("Check your mailbox"),
             email=done.value,
-            what=gettext("We have sent a mail there. Follow its link to go on."),
+            what=gettext("We have sent a mail there. Follow the link in it to go on."),
         )
     return render_template("auth/register.html", form=form), 422 if form.is_submitted() else 200
 
@@ -68,7 +68,8 @@ def keep_account() -> ResponseReturnValue:
         response = cookie_delivery.deliver(done.value, None)
         flash(gettext("Good to have you back. Your account will not be deleted."), "success")
         return response
-    return render_template("auth/keep_account.html", form=form, deletion_due_at=step.deletion_due_at)
+    page = render_template("auth/keep_account.html", form=form, deletion_due_at=step.deletion_due_at)
+    return page, 422 if form.is_submitted() else 200
 
 
 @bp.post("/logout")
@@ -99,7 +100,7 @@ def forgot_password() -> ResponseReturnValue:
     if form.validate_on_submit() and form.showing(passwords.forgot_password, form.email.data, client_of(request)):
         return render_template(
             "auth/check_mail.html",
-            heading=gettext("Look into your mailbox"),
+            heading=gettext("Check your mailbox"),
             email=form.email.data,
             what=gettext("If there is an account with this address, a link to choose a new password is on its way."),
         )

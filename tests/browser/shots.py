@@ -1,0 +1,92 @@
+"""Takes a picture of every page and every mail: `make shots`, or with a folder: `make shots ARGS=/some/folder`.
+
+A real site, people in it who have lived there for weeks, English and Korean, light and dark, phone and desk.
+"""
+
+import argparse
+import html
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.browser.chromium import NONE_FOUND, find_chromium
+from tests.browser.conftest import DESKTOP, LAUNCH_ARGUMENTS, PHONE
+from tests.browser.household import settle
+from tests.browser.tour import STOPS, Stop, Visitor
+from tests.servers.site import PROJECT_ROOT, LiveSite
+
+LANGUAGES = {"en": "en-GB", "ko": "ko-KR"}
+SCHEMES = ("light", "dark")
+PAGE_SIZES = {"390": PHONE, "1280": DESKTOP}
+MAIL_SIZES = {"390": PHONE, "640": {"width": 640, "height": 800}}
+
+
+def main() -> None:
+    """Take the pictures that the arguments ask for."""
+    parser = argparse.ArgumentParser(description="Takes a picture of every page and every mail.")
+    parser.add_argument("folder", nargs="?", type=Path, default=PROJECT_ROOT / "instance" / "shots")
+    parser.add_argument("--only", default="", metavar="TEXT", help="only pages whose name contains this")
+    parser.add_argument("--language", choices=LANGUAGES, help="only in this language")
+    chosen = parser.parse_args()
+    chromium = find_chromium()
+    if chromium is None:
+        parser.exit(1, f"{NONE_FOUND}\n")
+    stops = [stop for stop in STOPS if chosen.only in stop.name]
+    with _site() as site, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=LAUNCH_ARGUMENTS)
+        for language in [chosen.language] if chosen.language else LANGUAGES:
+            _shoot(browser, site, language, stops, chosen.folder)
+            if "mail".startswith(chosen.only):
+                _shoot_mails(browser, site, language, chosen.folder)
+        browser.close()
+    parser.exit(0, f"{chosen.folder}\n")
+
+
+@contextmanager
+def _site() -> Iterator[LiveSite]:
+    site = LiveSite(RATELIMIT_ENABLED="0")
+    try:
+        yield site
+    finally:
+        site.close()
+
+
+def _shoot(browser: Browser, site: LiveSite, language: str, stops: list[Stop], folder: Path) -> None:
+    context = browser.new_context(
+        base_url=site.url,
+        locale=LANGUAGES[language],
+        timezone_id="Asia/Seoul" if language == "ko" else "Europe/London",
+        reduced_motion="reduce",
+    )
+    visitor = Visitor(context, settle(site, language), language)
+    for stop in stops:
+        visitor.go(stop)
+        _shoot_page(visitor.page, PAGE_SIZES, folder / language, stop.name)
+    context.close()
+
+
+def _shoot_mails(browser: Browser, site: LiveSite, language: str, folder: Path) -> None:
+    page = browser.new_page()
+    bodies = {
+        str(mail["Subject"]): body.get_content()
+        for mail in site.mails
+        if mail["Content-Language"] == language and (body := mail.get_body(("html",)))
+    }
+    for number, (subject, body) in enumerate(bodies.items(), start=1):
+        page.set_content(body.replace("<body", f"<!-- {html.escape(subject)} --><body", 1))
+        _shoot_page(page, MAIL_SIZES, folder / language, f"mail-{number:02}")
+    page.close()
+
+
+def _shoot_page(page: Page, sizes: dict[str, dict[str, int]], folder: Path, name: str) -> None:
+    for width, size in sizes.items():
+        page.set_viewport_size(size)  # type: ignore[arg-type]  # a plain dictionary is one
+        for scheme in SCHEMES:
+            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+            page.screenshot(path=folder / f"{name}-{width}-{scheme}.png", full_page=True, animations="disabled")
+
+
+if __name__ == "__main__":
+    main()

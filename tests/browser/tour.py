@@ -1,0 +1,133 @@
+"""Every page of the site, each in every state it can be in: the list that screenshots and checks go through."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from playwright.sync_api import BrowserContext, Page, Route
+
+from tests.browser.household import Household
+from tests.people import NEW_PASSWORD
+from webapp.http.error_pages import refusal
+
+OWN_FORM = "main form:not([action])"
+REFUSED = "/refused"
+
+
+@dataclass(frozen=True)
+class Stop:
+    """One page in one state: where it is, whose browser sees it, and what is filled in and pressed there."""
+
+    name: str
+    path: str = REFUSED  # may name a link of the household: "{reset}"
+    who: str = ""
+    fill: Mapping[str, str] = field(default_factory=dict)  # the name of a field → what is typed there
+    press: str = ""
+    status: int = 200
+
+
+def _sent(name: str, path: str, /, *, who: str = "", status: int = 422, **fields: str) -> Stop:
+    """The page after its own form was sent."""
+    return Stop(name, path, who, fields, f"{OWN_FORM} button[type=submit]", status)
+
+
+LONG_WORDS = "안녕하세요반갑습니다" * 9
+STOPS = (
+    Stop("home", "/"),
+    Stop("register", "/register"),
+    _sent("register-empty", "/register"),
+    _sent("register-refused", "/register", name=LONG_WORDS, email="not an address", password="too short"),
+    _sent("register-sent", "/register", status=200, email="another@example.com", password=NEW_PASSWORD),
+    Stop("verify", "{verify}"),
+    Stop("login", "/login"),
+    _sent("login-empty", "/login"),
+    _sent("login-refused", "/login", email="nobody@example.com", password=NEW_PASSWORD),
+    Stop("login-ended-elsewhere", "/account", "away"),
+    Stop("keep", "/login/keep", "leaving"),
+    Stop("forgot", "/password/forgot"),
+    _sent("forgot-empty", "/password/forgot"),
+    _sent("forgot-sent", "/password/forgot", status=200, email=f"{'nobody.at.all' * 4}@{'mail.' * 12}example.com"),
+    Stop("reset", "{reset}"),
+    _sent("reset-refused", "{reset}", password="qwertyuiopasdfghjkl"),
+    Stop("confirm-email", "{confirm}"),
+    Stop("undo-email", "{undo}"),
+    Stop("dead-link", "{used}", status=410),
+    Stop("dead-link-cut", "/verify-email/x", status=410),
+    Stop("reauthenticate", "/reauthenticate", "busy"),
+    _sent("reauthenticate-refused", "/reauthenticate", who="busy", password="wrong"),
+    Stop("profile", "/account", "busy"),
+    Stop("profile-nameless", "/account", "new"),
+    Stop("profile-long", "/account", "long"),
+    _sent("profile-refused", "/account", who="long", name=LONG_WORDS * 2),
+    _sent("profile-saved", "/account", who="new", status=200),
+    Stop("password", "/account/password", "busy"),
+    _sent("password-empty", "/account/password", who="busy"),
+    _sent("password-refused", "/account/password", who="busy", current_password="wrong", new_password=NEW_PASSWORD),
+    Stop("email", "/account/email", "new"),
+    Stop("email-pending", "/account/email", "busy"),
+    Stop("email-pending-long", "/account/email", "long"),
+    _sent("email-refused", "/account/email", who="busy", email="not an address"),
+    Stop("sessions", "/account/sessions", "busy"),
+    Stop("sessions-alone", "/account/sessions", "new"),
+    Stop("sessions-long", "/account/sessions", "long"),
+    Stop("activity", "/account/activity", "busy"),
+    Stop("activity-short", "/account/activity", "new"),
+    Stop("activity-not-me", "/account/activity", "long", press="main summary"),
+    Stop("data", "/account/data", "busy"),
+    Stop("data-delete", "/account/data", "long", press="main summary"),
+    Stop("dev-mail", "/dev/mail"),
+    Stop("dev-mail-message", "/dev/mail", press=".rows a"),
+    Stop("error-404", "/nothing/here", status=404),
+    Stop("error-405", "/logout", "busy", status=405),
+    *(Stop(f"error-{status}", status=status) for status in (400, 403, 413, 429, 500, 503)),
+    Stop("form-left-open", "/register", fill={"name": "Alice", "email": "alice@example.com"}, press="left", status=400),
+)
+
+
+class Visitor:
+    """Goes to the stops in one browser, as the people of one household."""
+
+    def __init__(self, context: BrowserContext, household: Household, language: str) -> None:
+        self._context, self._household, self._language = context, household, language
+        self.page: Page = context.new_page()
+        self.page.route(f"**{REFUSED}/*", self._refuse)
+
+    def tour(self) -> Iterator[Stop]:
+        """Every stop in turn, standing there."""
+        for stop in STOPS:
+            self.go(stop)
+            yield stop
+
+    def go(self, stop: Stop) -> None:
+        """Stand at a stop. Fails where the page answers with another status than the stop says."""
+        self._context.clear_cookies()
+        self._context.add_cookies([dict(cookie) for cookie in self._household.cookies.get(stop.who, [])])  # type: ignore[misc]
+        path = f"{REFUSED}/{stop.status}" if stop.path == REFUSED else stop.path.format(**self._household.links)
+        status = self._status_of(lambda: self.page.goto(path))
+        for name, text in stop.fill.items():
+            self.page.locator(f"main [name={name}]").fill(text)
+        if stop.press == "left":
+            self._context.clear_cookies()
+        if stop.press == "main summary":
+            self.page.locator(stop.press).click()
+        elif stop.press:
+            button = f"{OWN_FORM} button[type=submit]" if stop.press == "left" else stop.press
+            status = self._status_of(lambda: self.page.locator(button).first.click())
+        assert status == stop.status, f"{stop.name} answered {status}"
+
+    def _status_of(self, act: Callable[[], object]) -> int:
+        """The status of the page that `act` leads to, redirects followed."""
+        with self.page.expect_navigation() as navigation:
+            act()
+        response = navigation.value
+        assert response is not None
+        return response.status
+
+    def _refuse(self, route: Route) -> None:
+        """What breaks only when something is broken: the application's own answer, without breaking anything."""
+        app, status = self._household.app, int(route.request.url.rsplit("/", 1)[1])
+        with app.test_request_context("/", headers={"Accept-Language": self._language}):
+            app.preprocess_request()
+            retry_after = timedelta(minutes=14) if status == 429 else None
+            response = app.process_response(refusal(status, retry_after=retry_after))
+        route.fulfill(status=status, headers=dict(response.headers), body=response.get_data())
