@@ -90,6 +90,7 @@ def problems(texts: Catalog, language: str) -> list[str]:
     found += [
         f"no longer in the code, run make translations: {m.id!r}" for m in catalogue if m.id and m.id not in texts
     ]
+    found += [f"obsolete, run make translations: {text_id!r}" for text_id in catalogue.obsolete]
     machine_file = catalogue_file(language).with_suffix(".mo")
     if not machine_file.exists() or machine_file.read_bytes() != compiled(catalogue):
         found.append("the compiled file is not that of the catalogue: run make translations")

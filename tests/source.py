@@ -74,7 +74,9 @@ class Module:
         """The dotted names of imported things that the code mentions, called or handed on."""
         nodes = (node for node in ast.walk(self.tree) if isinstance(node, ast.Name | ast.Attribute))
         names = {self.resolved(node) for node in nodes}
-        return {name for name in names if name.partition(".")[0] in {_first(dotted) for dotted in self.imports.values()}}
+        return {
+            name for name in names if name.partition(".")[0] in {_first(dotted) for dotted in self.imports.values()}
+        }
 
     def where(self, node: ast.AST) -> str:
         """File and line, for a message."""
@@ -96,7 +98,7 @@ def log_calls() -> Iterator[tuple[Module, str, ast.Call]]:
     """Every call that writes a log line: its module, the event's name, the call."""
     for module in modules():
         for name, call in module.calls():
-            function = name.rpartition(".")[2]
+            function = call.func.attr if isinstance(call.func, ast.Attribute) else name.rpartition(".")[2]
             levels = ("debug", "info", "warning", "error", "critical", "exception")
             writes = function in ("log_security", "security_log") or (
                 function in levels and isinstance(call.func, ast.Attribute) and "log" in ast.unparse(call.func.value)

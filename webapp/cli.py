@@ -1,28 +1,58 @@
-"""The operator's commands, grouped by noun. Each calls one service; each is safe to repeat."""
+"""The operator's commands, grouped by noun. Each calls one service; each is safe to repeat.
+
+What cannot be done ends with one line on stderr and exit code 1, a command that makes no sense with exit code 2.
+"""
 
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import click
 from flask import Flask
-from flask.cli import AppGroup
+from flask.cli import AppGroup, with_appcontext
+from redis import RedisError
+from sqlalchemy.exc import SQLAlchemyError
 
 from webapp.doctor import examine
-from webapp.errors import DomainError
+from webapp.errors import DomainError, StoreUnavailable
 from webapp.gateways.mail_transport import transport_for
 from webapp.http.mail_rendering import render
 from webapp.services import housekeeping, outbox
 from webapp.services import users as user_service
 from webapp.services.runtime import runtime
 
-users = AppGroup("users", help="Accounts: create, list, disable, enable, sign-out.")
-sessions = AppGroup("sessions", help="Login sessions.")
-mail = AppGroup("mail", help="The outbox.")
+
+class PlainGroup(AppGroup):
+    """Commands whose refusals and outages are told in one line, without a traceback and without a value."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _in_one_line():
+            return super().invoke(ctx)
+
+
+class OneLine(click.ParamType[str]):
+    """Text that a person can have typed: no control characters, no bytes that are not UTF-8."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        text = str(value)
+        if any(ord(character) < 32 or 127 <= ord(character) < 160 for character in text) or not _is_utf8(text):
+            self.fail("holds characters that nobody can type", param, ctx)
+        return text
+
+
+users = PlainGroup("users", help="Accounts: create, list, disable, enable, sign-out.")
+sessions = PlainGroup("sessions", help="Login sessions: purge, revoke-all.")
+mail = PlainGroup("mail", help="The outbox: send.")
 
 _REFUSALS = {
     "email_invalid": "that is not an address mail can be sent to",
     "email_taken": "there is an account with that address",
     "not_found": "there is no account with that address",
 }
+_OUTAGE = "a store does not answer as it should; `flask --app wsgi doctor` says which and what to do"
 
 
 def register(app: Flask) -> None:
@@ -33,13 +63,12 @@ def register(app: Flask) -> None:
 
 
 @users.command("create")
-@click.argument("email")
-@click.option("--name", default="", metavar="NAME", help="What the person is called.")
+@click.argument("email", type=OneLine())
+@click.option("--name", type=OneLine(), default="", metavar="NAME", help="What the person is called.")
 @click.option("--locale", type=click.Choice(["en", "ko"]), default="en", help="The language of their mails.")
 def create(email: str, name: str, locale: str) -> None:
     """Make an account and mail EMAIL a link to choose a password. Nobody but its owner ever knows the password."""
-    with PlainRefusals():
-        user_id = user_service.create_user(email, name=name, locale=locale)
+    user_id = user_service.create_user(email, name=name, locale=locale)
     click.echo(f"{user_id} made; the link to choose a password is in the outbox")
 
 
@@ -60,29 +89,26 @@ def list_(after: uuid.UUID | None, limit: int) -> None:
 
 
 @users.command("disable")
-@click.argument("email")
+@click.argument("email", type=OneLine())
 def disable(email: str) -> None:
     """Close the account of EMAIL; every login session of it ends at once."""
-    with PlainRefusals():
-        user_service.disable_user(email)
+    user_service.disable_user(email)
     click.echo("closed; signed out everywhere")
 
 
 @users.command("enable")
-@click.argument("email")
+@click.argument("email", type=OneLine())
 def enable(email: str) -> None:
     """Open the closed account of EMAIL again."""
-    with PlainRefusals():
-        user_service.enable_user(email)
+    user_service.enable_user(email)
     click.echo("open")
 
 
 @users.command("sign-out")
-@click.argument("email")
+@click.argument("email", type=OneLine())
 def sign_out(email: str) -> None:
     """End every login session of EMAIL."""
-    with PlainRefusals():
-        ended = user_service.sign_out_user(email)
+    ended = user_service.sign_out_user(email)
     click.echo(f"{ended} login sessions ended")
 
 
@@ -91,6 +117,12 @@ def purge() -> None:
     """Remove what is over: sessions, links, counters, old events, sent mails, accounts due for deletion."""
     for name, gone in housekeeping.purge(slices=10_000).items():
         click.echo(f"{name:<22} {gone}")
+
+
+@sessions.command("revoke-all")
+def revoke_all() -> None:
+    """End every login session of everybody, on the web and in apps; they sign in anew. For emergencies."""
+    click.echo(f"{user_service.sign_out_everybody()} login sessions ended")
 
 
 @mail.command("send")
@@ -102,6 +134,7 @@ def send(limit: int) -> None:
 
 
 @click.command("doctor")
+@with_appcontext
 def doctor() -> None:
     """Look at everything the site needs; each line is ok or says what to do. Exit code 1 where something is wrong."""
     healthy = True
@@ -112,12 +145,21 @@ def doctor() -> None:
         raise SystemExit(1)
 
 
-class PlainRefusals:
-    """A refusal ends the command with one line."""
+@contextmanager
+def _in_one_line() -> Iterator[None]:
+    try:
+        yield
+    except StoreUnavailable:
+        raise click.ClickException(_OUTAGE) from None
+    except DomainError as error:
+        raise click.ClickException(_REFUSALS.get(error.code, error.code)) from None
+    except (SQLAlchemyError, RedisError) as error:
+        raise click.ClickException(f"{_OUTAGE} ({type(error).__name__})") from None
 
-    def __enter__(self) -> None:
-        return None
 
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, DomainError):
-            raise click.ClickException(_REFUSALS.get(error.code, error.code)) from None
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

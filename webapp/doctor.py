@@ -4,18 +4,18 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
 
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from redis import Redis
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from webapp import clock
-from webapp.gateways.mail_transport import transport_for
+from webapp.gateways.mail_transport import MailFailed, transport_for
 from webapp.services import outbox
 from webapp.services.runtime import runtime
-from webapp.settings import PROJECT_ROOT, Settings
+from webapp.services.schema import find_schema
+from webapp.settings import MIN_MEMORY, MIN_PASSES, Settings
 
 MOST_CLOCK_SKEW = timedelta(seconds=5)
 OLDEST_MAIL = timedelta(minutes=15)
@@ -35,19 +35,21 @@ def examine() -> Iterator[Finding]:
     settings = runtime().settings
     yield _settings(settings)
     yield _secret_key(settings)
-    yield from _database(runtime().engine, settings)
+    database = list(_database(runtime().engine, settings))
+    yield from database
     if settings.REDIS_URL:
         yield _guarded("redis", lambda: _redis(settings))
     yield _cookies(settings)
     yield _proxies(settings)
-    yield from _mail(settings)
-    yield _guarded("outbox", _outbox)
+    yield _guarded("mail", lambda: _mail(settings))
+    if all(finding.ok for finding in database):
+        yield _guarded("outbox", _outbox)
 
 
 def _settings(settings: Settings) -> Finding:
     weak = [] if settings.RATELIMIT_ENABLED else ["RATELIMIT_ENABLED=0 is for benchmarks only"]
-    if settings.APP_ENV == "production" and (settings.ARGON2_MEMORY_KIB < 19456 or settings.ARGON2_TIME_COST < 2):
-        weak.append("ARGON2_MEMORY_KIB and ARGON2_TIME_COST are below 19456 and 2 (ASVS 11.4.2)")
+    if settings.ARGON2_TIME_COST < MIN_PASSES or settings.ARGON2_MEMORY_KIB < MIN_MEMORY:
+        weak.append(f"ARGON2_TIME_COST and ARGON2_MEMORY_KIB are below {MIN_PASSES} and {MIN_MEMORY} (ASVS 11.4.2)")
     return Finding("settings", not weak, "; ".join(weak) or f"{settings.APP_ENV}, users see {settings.PUBLIC_URL}")
 
 
@@ -63,25 +65,34 @@ def _secret_key(settings: Settings) -> Finding:
 def _database(engine: Engine, settings: Settings) -> Iterator[Finding]:
     try:
         with engine.connect() as connection:
-            here = MigrationContext.configure(connection).get_current_revision()
-            yield Finding("database", True, f"{engine.dialect.name} answers")
-            if engine.dialect.name == "postgresql":
-                yield _clock("database", connection.execute(text("SELECT clock_timestamp()")).scalar_one())
+            now = text("SELECT clock_timestamp()" if engine.dialect.name == "postgresql" else "SELECT NULL")
+            theirs = connection.execute(now).scalar_one()
     except SQLAlchemyError as error:
         yield Finding("database", False, f"does not answer ({type(error).__name__}): check DATABASE_URL")
         return
-    head = ScriptDirectory(str(PROJECT_ROOT / "migrations")).get_current_head()
-    hint = "run `flask --app wsgi db upgrade`"
-    yield Finding("migrations", here == head, f"at {here}" if here == head else f"at {here}, not {head}: {hint}")
+    yield Finding("database", True, f"{engine.dialect.name} answers{_in_the_clear(engine.url.host, _by_tls(engine))}")
+    if theirs is not None:
+        yield _clock("database", theirs)
+    yield _migrations()
     if settings.APP_ENV == "production" and engine.dialect.name == "sqlite":
         yield Finding("database", True, "SQLite carries one machine; more machines need PostgreSQL and Redis")
+
+
+def _migrations() -> Finding:
+    schema = find_schema()
+    if schema.is_behind:
+        return Finding("migrations", False, f"at {schema.here}, not {schema.head}: run `flask --app wsgi db upgrade`")
+    newer = "" if schema.here == schema.head else ", which is newer than this code"
+    return Finding("migrations", True, f"at {schema.here}{newer}")
 
 
 def _redis(settings: Settings) -> Finding:
     client = Redis.from_url(settings.REDIS_URL, socket_connect_timeout=0.5, socket_timeout=1)
     seconds, microseconds = client.time()
     skew = _clock("redis", datetime.fromtimestamp(seconds, UTC) + timedelta(microseconds=microseconds))
-    return skew if not skew.ok else Finding("redis", True, "answers; keeps sessions and limits")
+    address = urlsplit(settings.REDIS_URL)
+    open_words = _in_the_clear(address.hostname, address.scheme == "rediss")
+    return skew if not skew.ok else Finding("redis", True, f"answers; keeps sessions and limits{open_words}")
 
 
 def _cookies(settings: Settings) -> Finding:
@@ -102,17 +113,14 @@ def _proxies(settings: Settings) -> Finding:
     return Finding("proxies", True, f"{count} believed about address and scheme")
 
 
-def _mail(settings: Settings) -> Iterator[Finding]:
+def _mail(settings: Settings) -> Finding:
+    transport_for(settings).check()
     if settings.mail_directory is not None:
         real = settings.APP_ENV == "production"
-        yield Finding("mail", not real, "goes to files" + ("; set MAIL_URL to smtp:// or smtps://" if real else ""))
-        return
-
-    def greet() -> Finding:
-        transport_for(settings).check()
-        return Finding("mail", True, "the mail server answers")
-
-    yield _guarded("mail", greet)
+        return Finding("mail", not real, "goes to files" + ("; set MAIL_URL to smtp:// or smtps://" if real else ""))
+    address = urlsplit(settings.MAIL_URL)
+    encrypted = address.scheme == "smtps" or "starttls=1" in address.query
+    return Finding("mail", True, f"the mail server answers{_in_the_clear(address.hostname, encrypted)}")
 
 
 def _outbox() -> Finding:
@@ -120,6 +128,19 @@ def _outbox() -> Finding:
     late = pending.oldest is not None and pending.oldest > OLDEST_MAIL
     advice = "; mails wait too long: look for mail_postponed in the log" if late else ""
     return Finding("outbox", not late, f"{pending.waiting} waiting{advice}")
+
+
+def _by_tls(engine: Engine) -> bool:
+    return engine.url.query.get("sslmode") in ("require", "verify-ca", "verify-full")
+
+
+def _in_the_clear(host: str | None, encrypted: bool) -> str:
+    """What to add about a connection that leaves the machine without TLS. An operator may own the whole network, so it
+    is told and not refused (ASVS 12.3.1).
+    """
+    if encrypted or not host or host == "localhost" or host.startswith(("/", "127.", "[", "::1")):
+        return ""
+    return ", without TLS: fit only for a network that is all yours"
 
 
 def _clock(other: str, theirs: datetime) -> Finding:
@@ -132,4 +153,5 @@ def _guarded(subject: str, look: Callable[[], Finding]) -> Finding:
     try:
         return look()
     except Exception as error:
-        return Finding(subject, False, f"does not answer ({type(error).__name__}): check its setting")
+        why = error.reason if isinstance(error, MailFailed) else type(error).__name__
+        return Finding(subject, False, f"does not answer ({why}): check its setting")

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.source import ROOT
+from webapp.database import CONNECTIONS_A_REQUEST, CONNECTIONS_BESIDE
 from webapp.http.session_stores import RedisSessionStore, make_store
+from webapp.policy.throttling import Limit
 from webapp.settings import Settings
 
 SECURITY = ROOT / "docs" / "security.md"
@@ -96,13 +98,16 @@ def is_value(documented: str, real: object) -> bool:
 
 def value_of(name: str) -> Any:
     """What the code says: `SESSION_IDLE_SECONDS` (a setting's default), `policy.one_time.LIFE[CONFIRM_EMAIL]` (a
-    constant, below webapp), `gunicorn.threads`, `pool.database` or `pool.redis`.
+    constant, below webapp), `gunicorn.threads`, `pool.database`, `pool.redis`, `limits.export` (how many) or
+    `limits.longest` (the longest time that anything is counted for).
     """
     head, _, tail = name.partition(".")
     if head == "gunicorn":
         return runpy.run_path(str(ROOT / "gunicorn.conf.py"))[tail]
     if head == "pool":
         return _pool(tail)
+    if head == "limits":
+        return _limit(tail)
     if not tail:
         return settings_field(name)
     module, _, constant = f"webapp.{name}".rpartition(".")
@@ -119,6 +124,12 @@ def settings_field(variable: str) -> object:
     raise LookupError(f"there is no setting {variable}")
 
 
+def _limit(which: str) -> object:
+    if which == "longest":
+        return max(window.length for limit in Limit for window in limit.windows)
+    return next(limit.windows[0].amount for limit in Limit if limit.counter == which)
+
+
 def _pool(which: str) -> int:
     if which == "redis":
         settings = Settings.checked(APP_ENV="testing", SECRET_KEY="k" * 40, REDIS_URL="redis://127.0.0.1:1")
@@ -126,8 +137,6 @@ def _pool(which: str) -> int:
         assert isinstance(store, RedisSessionStore)
         most: int = store._client.connection_pool.max_connections
         return most
-    from webapp.database import CONNECTIONS_A_REQUEST, CONNECTIONS_BESIDE
-
     threads = settings_field("THREADS")
     assert isinstance(threads, int)
     return CONNECTIONS_A_REQUEST * threads + CONNECTIONS_BESIDE

@@ -62,6 +62,7 @@ def _shoot(browser: Browser, site: LiveSite, language: str, stops: list[Stop], f
     )
     visitor = Visitor(context, settle(site, language), language)
     for stop in stops:
+        visitor.page.set_viewport_size(PHONE)  # type: ignore[arg-type]  # a plain dictionary is one
         visitor.go(stop)
         _shoot_page(visitor.page, PAGE_SIZES, folder / language, stop.name)
     context.close()
@@ -82,10 +83,14 @@ def _shoot_mails(browser: Browser, site: LiveSite, language: str, folder: Path) 
 
 def _shoot_page(page: Page, sizes: dict[str, dict[str, int]], folder: Path, name: str) -> None:
     for width, size in sizes.items():
-        page.set_viewport_size(size)  # type: ignore[arg-type]  # a plain dictionary is one
+        page.set_viewport_size(size)  # type: ignore[arg-type]
+        height = page.evaluate("document.documentElement.scrollHeight")
+        page.set_viewport_size(
+            {"width": size["width"], "height": height}
+        )  # a mail's frame is drawn only where it shows
         for scheme in SCHEMES:
             page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
-            page.screenshot(path=folder / f"{name}-{width}-{scheme}.png", full_page=True, animations="disabled")
+            page.screenshot(path=folder / f"{name}-{width}-{scheme}.png", animations="disabled")
 
 
 if __name__ == "__main__":

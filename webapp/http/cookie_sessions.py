@@ -9,10 +9,10 @@ The bag is never the truth about a sign-in (that is the login session's row), so
 
 import hashlib
 import re
-from typing import Any
+from typing import Any, cast
 
 import structlog
-from flask import Flask, Request, Response
+from flask import Flask, Request, Response, current_app, request
 from flask import session as current_cookie_session
 from flask.sessions import SessionMixin
 from flask_session.base import ServerSideSessionInterface
@@ -61,9 +61,15 @@ _log = structlog.get_logger("cookie_sessions")
 
 def refuse_without_store() -> None:
     """To run before every request, before anything else looks at the session: raises StoreUnavailable where the
-    browser showed an id and the store does not answer. Visitors, and paths without a session, go on."""
+    browser showed an id and the store does not answer. Visitors who read, and paths without a session, go on.
+
+    A visitor's form may be a sign-in: that begins only where the store will be able to take its bag, or it would
+    leave a login session that no browser has.
+    """
     if getattr(current_cookie_session, "unavailable", False):
         raise StoreUnavailable(store="cookie_sessions")
+    if request.method == "POST" and opens_session(request.path) and not getattr(current_cookie_session, "sid", None):
+        cast(CookieSessions, current_app.session_interface).store.ping()
 
 
 def opens_session(path: str) -> bool:

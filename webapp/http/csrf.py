@@ -10,6 +10,7 @@ from urllib.parse import urlencode, urlsplit
 
 from flask import Flask, Response, abort, g, request, session, url_for
 from flask_wtf.csrf import CSRFError
+from itsdangerous import Signer
 
 from webapp.errors import StoreUnavailable
 from webapp.extensions import csrf
@@ -22,6 +23,9 @@ from webapp.settings import Settings
 TOKEN_FIELD = "csrf_token"
 KEPT_FIELDS = ("email", "name", "locale", "remember")  # what may stand in a page again; never a secret
 MAX_KEPT = 320  # characters of one field
+
+# Flask-WTF leaves the digest of its signatures to itsdangerous, whose default is SHA-1 (ASVS 11.4.1).
+Signer.default_digest_method = staticmethod(hashlib.sha256)
 
 _UNSAFE_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _EMBEDDED = frozenset({"iframe", "frame", "object", "embed"})

@@ -74,7 +74,8 @@ def _purge_events(limit: int) -> int:
 def _delete(key: InstrumentedAttribute[Any], condition: ColumnElement[bool], limit: int) -> int:
     """Delete at most `limit` rows for which `condition` holds."""
     table = key.class_
-    slice_of_keys = select(key).where(condition).limit(limit).scalar_subquery()
+    # Another worker that tidies up at the same time takes other rows.
+    slice_of_keys = select(key).where(condition).limit(limit).with_for_update(skip_locked=True).scalar_subquery()
     with transaction() as tx:
         statement = delete(table).where(condition, key.in_(slice_of_keys)).returning(key)
         return len(tx.execute(statement, execution_options={"synchronize_session": False}).all())

@@ -132,6 +132,15 @@ def lock_live(tx: Session, signed_in: SignedIn) -> tuple[User, LoginSession]:
     return user, login_session
 
 
+def lock_users(tx: Session, *user_ids: uuid.UUID) -> None:
+    """Lock users' rows until `tx` ends. Whoever locks rows that belong to a user locks the user's before, and those of
+    several in order: of any who wait for each other, one can always go on.
+    """
+    # In a way that new rows may refer to them meanwhile: nobody changes what they are referred to by.
+    locked = select(User.id).where(User.id.in_(user_ids)).order_by(User.id).with_for_update(key_share=True)
+    tx.execute(locked)
+
+
 def sign_out(signed_in: SignedIn, client: Client) -> None:
     """End the login session that asks for it."""
     with transaction() as tx:
@@ -175,6 +184,7 @@ def end_other_login_sessions(signed_in: SignedIn, client: Client) -> int:
 
 def end_login_sessions(tx: Session, user_id: uuid.UUID, reason: EndReason, *which: ColumnElement[bool]) -> int:
     """End, in `tx`, a user's login sessions: all, or those for which `which` holds. How many still were live."""
+    lock_users(tx, user_id)
     now = clock.now()
     ended = tx.execute(
         update(LoginSession)

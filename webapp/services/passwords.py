@@ -10,6 +10,7 @@ from webapp.errors import InvalidCredentials, PasswordRefused
 from webapp.models import LoginSession, User
 from webapp.policy.login_sessions import EndReason
 from webapp.policy.one_time import Purpose
+from webapp.policy.passwords import normalise_password
 from webapp.policy.security_events import EventKind
 from webapp.policy.throttling import Limit, network_of
 from webapp.services import account_mail, outbox
@@ -64,13 +65,15 @@ def change_password(signed_in: SignedIn, current_password: str, new_password: st
 
     Raises InvalidCredentials, PasswordRefused, TooManyAttempts or NotSignedIn.
     """
-    _prove_own_password(signed_in, current_password)
-    if new_password == current_password:
+    proven = _prove_own_password(signed_in, current_password)
+    if normalise_password(new_password) == normalise_password(current_password):
         raise PasswordRefused("unchanged")
     check_new_password(new_password, email=signed_in.email, name=signed_in.name)
     password_hash = runtime().hashing.hash(new_password)
     with transaction() as tx:
         user, login_session = lock_live(tx, signed_in)
+        if user.password_hash != proven:  # changed in between: what was proven is not the current one any more
+            raise InvalidCredentials
         _set_password(tx, user, password_hash)
         # The proof that went before was with the old password; this one is with the new.
         login_session.auth_time = clock.now()
@@ -138,7 +141,8 @@ def _find_user(email_key: str, client: Client) -> tuple[User | None, bool]:
         return user, user is not None and is_known_device(tx, user.id, client.device)
 
 
-def _prove_own_password(signed_in: SignedIn, password: str) -> None:
+def _prove_own_password(signed_in: SignedIn, password: str) -> str | None:
+    """Prove the password of whoever is signed in; gives the hash that it fits."""
     throttle, bucket = runtime().throttle, str(signed_in.login_session_id)
     throttle.hit(Limit.REAUTHENTICATE, bucket)
     with transaction() as tx:
@@ -147,6 +151,7 @@ def _prove_own_password(signed_in: SignedIn, password: str) -> None:
         log_security("reauthentication_failed", user_id=signed_in.user_id)
         raise InvalidCredentials
     throttle.forgive(Limit.REAUTHENTICATE, bucket)
+    return password_hash
 
 
 def _set_password(tx: Session, user: User, password_hash: str) -> None:

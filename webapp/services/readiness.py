@@ -1,10 +1,11 @@
-"""Whether the stores that the site needs answer."""
+"""Whether the stores that the site needs answer, and have what it needs."""
 
 import redis
 import sqlalchemy as sa
 import structlog
 
 from webapp.services.runtime import runtime
+from webapp.services.schema import find_schema
 
 _log = structlog.get_logger("readiness")
 
@@ -13,8 +14,10 @@ REDIS_ANSWER_TIMEOUT = 1.0  # seconds
 
 
 def stores_that_are_down() -> list[str]:
-    """The names of the stores that do not answer, asked now: "database", "redis"."""
+    """The names of what is down, asked now: "database", "migrations" (it answers, and lacks tables), "redis"."""
     answers = {"database": database_answers()}
+    if answers["database"]:
+        answers["migrations"] = not find_schema().is_behind
     if url := runtime().settings.REDIS_URL:
         answers["redis"] = redis_answers(url)
     return [name for name, does_answer in answers.items() if not does_answer]

