@@ -14,13 +14,16 @@ from urllib.parse import urlsplit
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from webapp.gateways.mail_transport import transport_for
 from webapp.settings import Settings, SettingsError
 
 
 def _validated_settings() -> Settings:
     """The settings, checked once before any worker is forked. A bad one ends the start with one line."""
     try:
-        return Settings.from_env()
+        settings = Settings.from_env()
+        transport_for(settings)  # takes MAIL_URL apart, and connects nowhere
+        return settings
     except SettingsError as error:
         sys.exit(f"Not started, the settings are wrong: {error}")
 
@@ -85,7 +88,7 @@ def post_worker_init(worker: Any) -> None:
 
 def worker_exit(_server: object, worker: Any) -> None:
     """A mail under way is finished before the worker ends."""
-    if worker.wsgi is None:  # the application could not be loaded, or this is the master
+    if getattr(worker, "wsgi", None) is None:  # the application could not be loaded, or this is the master
         return
     from webapp.http import background
 

@@ -18,7 +18,7 @@ from webapp.settings import Settings
 if TYPE_CHECKING:
     from tests.stores import Stores  # a plugin, which pytest wants to import itself
 
-pytest_plugins = ["tests.servers.fixtures", "tests.stores", "tests.rows"]
+pytest_plugins = ["tests.servers.fixtures", "tests.stores", "tests.rows", "tests.whole_site"]
 
 NewApp = Callable[..., Flask]
 NewBrowser = Callable[..., Browser]

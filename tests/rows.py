@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import pytest
 import time_machine
 from flask import Flask
-from sqlalchemy import Engine, event, func, select, update
+from sqlalchemy import Engine, delete, event, func, select, update
 from sqlalchemy.orm import Session
 
 from tests.people import runtime_of
@@ -57,6 +57,11 @@ class Rows:
         """Change rows as time or another process would."""
         with self.engine.begin() as connection:
             connection.execute(update(model).filter_by(**where).values(**values))
+
+    def delete(self, model: type[Base], **equal: Any) -> None:
+        """Take rows out."""
+        with self.engine.begin() as connection:
+            connection.execute(delete(model).filter_by(**equal))
 
     def add(self, row: Base) -> None:
         """Put a row in."""

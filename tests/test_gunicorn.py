@@ -45,6 +45,7 @@ def test_a_wrong_setting_stops_the_start_with_one_line(
     assert stopped.stdout == ""
 
 
+@pytest.mark.asvs("12.3.3")
 @pytest.mark.parametrize(
     ("public_url", "bind"),
     [

@@ -15,7 +15,9 @@ from werkzeug.routing import Rule
 
 from tests.asvs.documents import SECURITY, name, table
 from tests.conftest import NewApp
+from tests.journeys.pages import csrf_token
 from tests.people import Browser
+from tests.rows import on_sqlite
 from tests.source import PACKAGE, ROOT, Module, modules
 from webapp import errors
 from webapp.blueprints.account.wording import SENTENCES, event_sentence
@@ -32,8 +34,6 @@ from webapp.settings import Settings
 MOST_LINES_OF_A_FILE = 300
 MOST_LINES_OF_A_VIEW = 24  # between the decorators and the end, docstring included
 
-on_sqlite = pytest.mark.parametrize("stores", ["sqlite"], indirect=True)
-
 
 # Who may open what
 
@@ -43,10 +43,9 @@ def anonymous_answers(app: Flask, rule: Rule) -> Iterator[tuple[str, int, str]]:
     with app.test_request_context():
         path = app.url_map.bind("").build(rule.endpoint, {key: _argument(rule, key) for key in rule.arguments})
     browser = Browser(app)
-    token = re.search(r'name="csrf_token" value="([^"]+)"', browser.get("/login").text)
-    assert token is not None
+    token = csrf_token(browser.get("/login"))
     for method in sorted((rule.methods or set()) & {"GET", "POST"}):
-        answer = browser.get(path) if method == "GET" else browser.post(path, {"csrf_token": token[1]})
+        answer = browser.get(path) if method == "GET" else browser.post(path, {"csrf_token": token})
         yield method, answer.status_code, answer.headers.get("Location", "")
 
 
@@ -83,9 +82,8 @@ def test_a_route_that_nobody_listed_is_closed(new_app: NewApp) -> None:
     app.register_blueprint(new)
     browser = Browser(app)
     assert browser.get("/new").headers["Location"] == "/login?next=/new"
-    token = re.search(r'name="csrf_token" value="([^"]+)"', browser.get("/login").text)
-    assert token is not None
-    assert browser.post("/new", {"csrf_token": token[1]}).headers["Location"].startswith("/login?")
+    token = csrf_token(browser.get("/login"))
+    assert browser.post("/new", {"csrf_token": token}).headers["Location"].startswith("/login?")
 
 
 # One place for each thing

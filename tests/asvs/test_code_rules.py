@@ -5,15 +5,21 @@ import base64
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
 from importlib import import_module
 
 import pytest
 from flask import Flask
 
+from tests.journeys.pages import csrf_token
 from tests.people import Browser
+from tests.rows import on_sqlite
 from tests.source import Module, literal, modules
+from webapp.errors import EmailInvalid
 from webapp.http.browser_session import ID_BYTES
+from webapp.http.forms import LONGEST_EMAIL
 from webapp.http.redirects import safe_next
 from webapp.http.visitor_cookie import VisitorCookie
 from webapp.services.addresses import parse_address
@@ -21,8 +27,6 @@ from webapp.services.known_devices import DEVICE_BYTES
 from webapp.services.one_time import TOKEN_BYTES, digest
 from webapp.services.sealing import KEY_LENGTH
 from webapp.settings import Settings
-
-on_sqlite = pytest.mark.parametrize("stores", ["sqlite"], indirect=True)
 
 # What may be imported beside the standard library: what requirements.in asks for, and what those stand on.
 LIBRARIES = frozenset(
@@ -64,9 +68,15 @@ def test_no_sql_is_put_together_from_strings() -> None:
         for module in modules()
         for called, call in module.calls()
         if (called == "sqlalchemy.text" or called.endswith((".exec_driver_sql", "cursor.execute")))
-        and literal(call.args[0]) is None
+        and not _is_written_out(call.args[0])
     }
     assert built == {"database.py: f'PRAGMA busy_timeout = {wait}'"}  # an int of ours; a PRAGMA takes no parameter
+
+
+def _is_written_out(node: ast.expr) -> bool:
+    if isinstance(node, ast.IfExp):
+        return _is_written_out(node.body) and _is_written_out(node.orelse)
+    return literal(node) is not None
 
 
 @pytest.mark.asvs("1.2.4")
@@ -120,6 +130,7 @@ def test_every_pattern_is_written_out() -> None:
     assert made == []
 
 
+LONGEST = 0.05  # seconds
 HOSTILE = {
     "letters": "a" * 100_000,
     "digits": "1" * 100_000,
@@ -145,20 +156,42 @@ HOSTILE = {
 }
 
 
-@pytest.mark.asvs("1.3.12")
-@pytest.mark.parametrize("hostile", HOSTILE.values(), ids=HOSTILE)
-def test_no_pattern_takes_long_whatever_it_reads(hostile: str) -> None:
-    slow = {}
+def patterns() -> Iterator[tuple[str, Callable[[str], object]]]:
+    """Every pattern in every way it is used: where it is written, and what reads a text with it."""
     for module, call in pattern_calls():
         written = literal(call.args[0])
         assert written is not None
-        flags = [ast.unparse(item) for item in (*call.args[1:], *(key.value for key in call.keywords))]
-        pattern = re.compile(written, sum(getattr(re, flag[3:]) for text in flags for flag in text.split(" | ")
-                                          if re.fullmatch(r"re\.[A-Z]+", flag)))  # fmt: skip
-        for way in (pattern.search, pattern.fullmatch, lambda text, pattern=pattern: pattern.sub("", text)):
-            if (seconds := _seconds(way, hostile)) > 0.05:
-                slow[module.where(call)] = seconds
+        pattern = re.compile(written, _flags(call))
+        direct = module.resolved(call.func).removeprefix("re.")
+        for way in _ways(module, call) if direct == "compile" else {direct}:
+            read: Callable[..., object] = getattr(pattern, way)
+            yield f"{module.where(call)} {way}", partial(read, "") if way == "sub" else read
+
+
+def _flags(call: ast.Call) -> int:
+    given = " ".join(ast.unparse(item) for item in (*call.args[1:], *(keyword.value for keyword in call.keywords)))
+    return sum(getattr(re, flag) for flag in re.findall(r"\bre\.([A-Z]+)\b", given))
+
+
+def _ways(module: Module, call: ast.Call) -> set[str]:
+    """What is called on the constant that holds a compiled pattern."""
+    (constant,) = (node.targets[0] for node in module.tree.body if isinstance(node, ast.Assign) and node.value is call)
+    held = ast.unparse(constant)
+    ways = set(re.findall(rf"\b{held}\.(search|match|fullmatch|sub|findall|finditer|split)\b", module.text))
+    handed_on = re.search(rf"[(,] ?{held}[,)]", module.text)
+    return ways | ({"search"} if handed_on else set())
+
+
+@pytest.mark.asvs("1.3.12")
+@pytest.mark.parametrize("hostile", HOSTILE.values(), ids=HOSTILE)
+def test_no_pattern_takes_long_whatever_it_reads(hostile: str) -> None:
+    slow = {where: seconds for where, read in patterns() if (seconds := _seconds(read, hostile)) > LONGEST}
     assert slow == {}
+
+
+def test_every_pattern_is_tried() -> None:
+    tried = {where.rpartition(" ")[0] for where, _ in patterns()}
+    assert tried == {module.where(call) for module, call in pattern_calls()}
 
 
 @on_sqlite
@@ -166,26 +199,20 @@ def test_no_pattern_takes_long_whatever_it_reads(hostile: str) -> None:
 @pytest.mark.parametrize("hostile", HOSTILE.values(), ids=HOSTILE)
 def test_no_check_of_an_address_or_a_target_takes_long(app: Flask, hostile: str) -> None:
     def address(text: str) -> None:
-        with app.app_context():
-            try:
-                parse_address(text[:254])
-            except Exception as error:
-                assert type(error).__name__ == "EmailInvalid"
+        with app.app_context(), suppress(EmailInvalid):
+            parse_address(text[:LONGEST_EMAIL])
 
-    assert _seconds(address, hostile) < 0.05
-    assert _seconds(lambda text: safe_next("/" + text, "/"), hostile) < 0.05
+    assert _seconds(address, hostile) < LONGEST
+    assert _seconds(lambda text: safe_next("/" + text, "/"), hostile) < LONGEST
 
 
-def _seconds(function: object, text: str) -> float:
-    """The time of this thread that a call takes; the second try forgives a machine that was busy."""
-    assert callable(function)
-    tries = []
-    for _ in range(2):
+def _seconds(function: Callable[[str], object], text: str) -> float:
+    """The time of this thread that a call takes; a second try forgives a machine that was busy."""
+    tries: list[float] = []
+    while len(tries) < 3 and (not tries or tries[-1] > LONGEST):
         begun = time.thread_time()
         function(text)
         tries.append(time.thread_time() - begun)
-        if tries[-1] < 0.05:
-            break
     return min(tries)
 
 
@@ -197,7 +224,7 @@ def test_libraries_are_those_that_were_chosen_and_of_cryptography_three() -> Non
     imported = {name.partition(".")[0] for module in modules() for name in module.imported_modules()}
     foreign = imported - set(sys.stdlib_module_names) - {"webapp", "_typeshed"}
     assert foreign == LIBRARIES, "a library that is new here: judge it in docs/security.md, Risky parts"
-    assert OF_CRYPTOGRAPHY <= foreign
+    assert foreign >= OF_CRYPTOGRAPHY
     assert not foreign & {"Crypto", "Cryptodome", "nacl", "bcrypt", "passlib", "rsa", "ecdsa", "jose", "M2Crypto"}
     assert (
         imports_of("crypt", "werkzeug.security.generate_password_hash", "werkzeug.security.check_password_hash") == []
@@ -216,9 +243,12 @@ def test_secrets_are_found_by_digest_or_compared_in_constant_time() -> None:
         and any(secret.search(_last_word(part)) for part in (node.left, *node.comparators))
         and not _is_sql(node)
     }
-    # Each compares two things that one person holds, or asks whether there is one at all.
+    # None compares a secret of ours with what a stranger sent: two things that one person has just typed, two ids of
+    # one browser, two readings of one column, a constant, a list that anybody may read.
     assert compared == {
-        "services/passwords.py: new_password == current_password",
+        "services/passwords.py: normalise_password(new_password) == normalise_password(current_password)",
+        "services/passwords.py: user.password_hash != proven",
+        "services/sign_in.py: PASSWORD in proof.methods",
         "policy/passwords.py: password in breached",
         "http/cookie_sessions.py: session.stored_sid != session.sid",
         "http/cookie_sessions.py: session.sid == session.stored_sid",
@@ -284,11 +314,10 @@ def test_no_broken_digest_is_used() -> None:
 def test_signatures_are_of_256_bits(app: Flask) -> None:
     """Its libraries would sign with SHA-1 unless told otherwise."""
     browser = Browser(app)
-    token = re.search(r'name="csrf_token" value="([^"]+)"', browser.get("/login").text)
-    assert token is not None
+    token = csrf_token(browser.get("/login"))
     visitor = VisitorCookie(app.extensions["runtime"].settings).seal({"a": 1})
     assert visitor is not None
-    for signed in (token[1], visitor):
+    for signed in (token, visitor):
         signature = signed.rpartition(".")[2]
         assert len(base64.urlsafe_b64decode(signature + "=" * (-len(signature) % 4))) == 32
 

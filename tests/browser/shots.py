@@ -84,10 +84,9 @@ def _shoot_mails(browser: Browser, site: LiveSite, language: str, folder: Path) 
 def _shoot_page(page: Page, sizes: dict[str, dict[str, int]], folder: Path, name: str) -> None:
     for width, size in sizes.items():
         page.set_viewport_size(size)  # type: ignore[arg-type]
+        # As high as the page, because a mail's frame is drawn only where it shows.
         height = page.evaluate("document.documentElement.scrollHeight")
-        page.set_viewport_size(
-            {"width": size["width"], "height": height}
-        )  # a mail's frame is drawn only where it shows
+        page.set_viewport_size({"width": size["width"], "height": height})
         for scheme in SCHEMES:
             page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
             page.screenshot(path=folder / f"{name}-{width}-{scheme}.png", animations="disabled")

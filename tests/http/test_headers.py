@@ -36,7 +36,7 @@ ANSWERS = [
 ]
 
 
-@pytest.mark.asvs("3.4.1", "3.4.4", "3.4.5", "3.4.6", "3.5.8", "13.4.6")
+@pytest.mark.asvs("3.4.1", "3.4.4", "3.4.5", "3.4.6", "3.4.8", "3.5.8", "13.4.6")
 @pytest.mark.parametrize(("method", "path", "status"), ANSWERS)
 def test_every_answer_carries_the_headers(app, method, path, status):
     answer = app.test_client().open(path, method=method, base_url=PUBLIC, buffered=True)

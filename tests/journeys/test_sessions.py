@@ -196,7 +196,15 @@ def test_a_closed_account_is_out_everywhere_at_its_next_request(
     assert browsers[1].sign_in(alice).status_code == 303
 
 
-def test_a_row_that_says_disabled_is_enough(alice: str, browser: Browser, rows: Rows) -> None:
-    browser.sign_in(alice)
+@pytest.mark.asvs("7.4.2")
+def test_what_the_row_of_the_user_says_holds_at_the_next_request(
+    alice: str, new_browser: NewBrowser, rows: Rows
+) -> None:
+    here, there = new_browser(), new_browser()
+    here.sign_in(alice)
+    there.sign_in(alice)
     rows.set(User, {"email": alice}, disabled_at=clock.now())
-    assert not browser.is_signed_in
+    assert not here.is_signed_in
+    rows.delete(User, email=alice)
+    assert not there.is_signed_in
+    assert there.sign_in(alice).status_code == 422

@@ -1,8 +1,9 @@
 """The answer when something is refused or breaks: one page a status, in the family of all other pages. They read
-neither the session nor the user, because the store may be what is down.
+no store and no user, because the store may be what is down.
 """
 
 import math
+from contextlib import suppress
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any, Final
@@ -10,7 +11,7 @@ from typing import Any, Final
 import redis.exceptions
 import sqlalchemy.exc
 import structlog
-from flask import Flask, Response, current_app, json, make_response, request
+from flask import Flask, Response, current_app, json, make_response, request, session
 from flask.globals import request_ctx
 from werkzeug.exceptions import HTTPException, InternalServerError
 
@@ -58,7 +59,7 @@ def install_error_pages(app: Flask, settings: Settings) -> None:
     for store_error in STORE_ERRORS:
         app.register_error_handler(store_error, store_unavailable)
     app.register_error_handler(TooManyAttempts, too_many_attempts)
-    app.register_error_handler(NotFound, lambda _error: refusal(404))
+    app.register_error_handler(NotFound, not_theirs)
     app.register_error_handler(Busy, lambda _error: refusal(503, retry_after=BUSY_FOR))
     app.register_error_handler(HTTPException, http_error)
     app.register_error_handler(InternalServerError, unexpected)
@@ -71,6 +72,12 @@ def too_many_attempts(error: TooManyAttempts) -> Response:
     """429, with how long to wait in the header and in words."""
     security_log("too_many_attempts", retry_after=math.ceil(error.retry_after.total_seconds()))
     return refusal(429, retry_after=error.retry_after)
+
+
+def not_theirs(error: NotFound) -> Response:
+    """404 for what is not there and for what is somebody else's: who asks cannot tell the two apart."""
+    security_log("authorization_refused", reason=error.code, endpoint=request.endpoint)
+    return refusal(404)
 
 
 def http_error(error: HTTPException) -> Response:
@@ -108,6 +115,7 @@ def render_error(status: int, *, template: str = "", **context: Any) -> Response
     values = {
         "request_id": request_id(),
         "status": status,
+        "can_sign_out": _can_sign_out(),
         **context,
     }
     family = "400" if status < 500 else "500"
@@ -117,6 +125,13 @@ def render_error(status: int, *, template: str = "", **context: Any) -> Response
     except Exception as error:
         _log.error("error_page_broken", error=type(error).__name__, exc_info=error)
         return _plain(status)
+
+
+def _can_sign_out() -> bool:
+    """Whether this browser came with the id of a session that was found. No store is asked again (ASVS 7.4.4)."""
+    with suppress(AssertionError):  # Flask's, where it broke before there was a session
+        return bool(getattr(session, "signed_in", False)) and not getattr(session, "unavailable", False)
+    return False
 
 
 def _bind_urls() -> None:

@@ -16,8 +16,10 @@ import structlog
 from flask import Flask, has_request_context, request
 from flask.logging import default_handler
 
-from webapp.http.client import network_of
+from webapp.http.client import clean_user_agent, network_of
+from webapp.http.headers import COMMON_HEADERS, DATA_CSP, HSTS
 from webapp.http.redaction import REDACTED, is_private_key, redact
+from webapp.services.devices import device_name
 from webapp.settings import Settings
 
 if TYPE_CHECKING:
@@ -30,12 +32,13 @@ ENDPOINT = "webapp.endpoint"
 _INBOUND_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
 _EVENT_NAME = re.compile(r"[a-z][a-z0-9_.]{0,60}")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_REFUSALS = ("_refused", "_failed", "_slowed", "_attempts", "_forged")  # how the event of a refusal ends
 _KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS", "PUT", "PATCH", "DELETE", "TRACE"})
 
 # What we write ourselves, from values we made: never looked at for secrets, so that nobody can blank it by sending it.
 _OURS = frozenset(
     {"timestamp", "level", "logger", "request_id", "network", "user_id", "login_session_id"}
-    | {"method", "route", "endpoint", "status", "duration_ms", "retry_after"}
+    | {"outcome", "method", "route", "endpoint", "status", "duration_ms", "retry_after"}
 )
 
 access_log = structlog.get_logger("access")
@@ -50,13 +53,14 @@ def install_logging(app: Flask, settings: Settings) -> None:
     configure_logging(settings)
     app.logger.removeHandler(default_handler)
     propagates = app.config  # read at request time: tests change it
-    app.wsgi_app = RequestLog(app.wsgi_app, propagates, trusts_proxies=settings.TRUSTED_PROXIES > 0)  # type: ignore[method-assign]
+    app.wsgi_app = RequestLog(app.wsgi_app, propagates, settings)  # type: ignore[method-assign]
 
     @app.before_request
     def note_route() -> None:
         if request.url_rule is not None:
             request.environ[ROUTE] = request.url_rule.rule
             request.environ[ENDPOINT] = request.url_rule.endpoint
+            structlog.contextvars.bind_contextvars(route=request.url_rule.rule)
 
 
 def configure_logging(settings: Settings) -> None:
@@ -67,6 +71,7 @@ def configure_logging(settings: Settings) -> None:
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
+        describe_security_event,
     ]
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -116,6 +121,15 @@ class _Stderr(logging.StreamHandler[TextIO]):
         return sys.stderr
 
 
+def describe_security_event(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """What every security event says beside its own fields: what came of it, and from which browser (ASVS 16.2.1)."""
+    if line.get("logger") == "security":
+        line["outcome"] = "refused" if str(line["event"]).endswith(_REFUSALS) else "done"
+        if has_request_context():
+            line["browser"] = device_name(clean_user_agent(request.headers.get("User-Agent", "")))
+    return line
+
+
 def redact_line(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """The last processor before the renderer: takes out what is private, and what could forge a line."""
     line.pop("_record", None)
@@ -159,8 +173,7 @@ def sent_values() -> list[str]:
 
 def security_log(event: str, **ids: object) -> None:
     """One line for whoever watches the site. `ids` are identifiers and reasons of ours, never what a visitor typed."""
-    route = request.environ.get(ROUTE) if has_request_context() else None
-    _security.warning(event, **({"route": route} if route else {}), **ids)
+    _security.warning(event, **ids)
 
 
 def request_id() -> str:
@@ -171,10 +184,11 @@ def request_id() -> str:
 class RequestLog:
     """Gives each request an id, echoes it, writes one line when it is over, and catches what nothing else caught."""
 
-    def __init__(self, app: "WSGIApplication", config: MutableMapping[str, Any], *, trusts_proxies: bool) -> None:
+    def __init__(self, app: "WSGIApplication", config: MutableMapping[str, Any], settings: Settings) -> None:
         self._app = app
         self._config = config
-        self._trusts_proxies = trusts_proxies
+        self._trusts_proxies = settings.TRUSTED_PROXIES > 0
+        self._is_https = settings.is_https
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         started = time.perf_counter()
@@ -195,7 +209,7 @@ class RequestLog:
             if statuses or self._propagates():
                 raise
             structlog.get_logger("webapp").exception("last_resort")
-            return _last_resort(start)
+            return _last_resort(start, is_https=self._is_https)
         finally:
             _write_line(environ, statuses[-1] if statuses else 0, time.perf_counter() - started)
             structlog.contextvars.clear_contextvars()
@@ -221,7 +235,7 @@ def _write_line(environ: "WSGIEnvironment", status: int, seconds: float) -> None
     )
 
 
-def _last_resort(start: "StartResponse") -> Iterable[bytes]:
+def _last_resort(start: "StartResponse", *, is_https: bool) -> Iterable[bytes]:
     """The answer when even the error page broke (ASVS 16.5.4)."""
     status = HTTPStatus.INTERNAL_SERVER_ERROR
     body = b"Something broke on our side. Try again in a minute.\n"
@@ -229,8 +243,9 @@ def _last_resort(start: "StartResponse") -> Iterable[bytes]:
         "Content-Type": "text/plain; charset=utf-8",
         "Content-Length": str(len(body)),
         "Cache-Control": "no-store",
-        "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-        "X-Content-Type-Options": "nosniff",
+        "Content-Security-Policy": DATA_CSP,
+        **COMMON_HEADERS,
+        **({"Strict-Transport-Security": HSTS} if is_https else {}),
     }
     start(f"{status.value} {status.phrase}", list(headers.items()))
     return [body]

@@ -91,7 +91,7 @@ def _check_method() -> None:
 def _check_body() -> None:
     if (request.content_length or 0) > MAX_BODY:
         _drain()
-        abort(413)
+        _refuse(413, "body_too_long")
     if request.method in ("GET", "HEAD", "OPTIONS") or request.path.startswith(API_PREFIX):
         return
     if request.routing_exception is not None:
@@ -100,14 +100,14 @@ def _check_body() -> None:
     if not body:
         return
     if request.mimetype not in _FORM_TYPES or request.headers.get("Content-Encoding"):
-        abort(415)
+        _refuse(415, "no_form")
     if request.mimetype_params.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
-        abort(415)
+        _refuse(415, "no_form")
     encoded = request.mimetype == "application/x-www-form-urlencoded"
     if not _is_text(unquote_to_bytes(body) if encoded else body, _CONTROL_IN_FIELD):
         _refuse(400, "unreadable_form")
     if encoded and body.count(b"&") >= MAX_FIELDS:
-        abort(413)
+        _refuse(413, "too_many_fields")
     _check_fields()
 
 
@@ -124,7 +124,7 @@ def _read_body() -> bytes:
         _refuse(400, "body_broken")
     if is_too_long:
         _drain()
-        abort(413)
+        _refuse(413, "body_too_long")
     if request.content_length is not None and len(body) != request.content_length:
         _refuse(400, "body_cut_off")
     return body

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, Response, request
+from flask import Flask, Response, abort, request
 from werkzeug.security import safe_join
 
 from webapp.settings import Settings
@@ -16,6 +16,7 @@ from webapp.settings import Settings
 VERSION = "v"  # the argument in the address
 VERSION_LENGTH = 12  # hexadecimal digits of SHA-256
 FOR_EVER = "public, max-age=31536000, immutable"
+SERVED = frozenset({".css", ".js", ".svg", ".png", ".ico", ".webmanifest", ".txt"})  # whatever else lies there
 ASK_AGAIN = "public, no-cache"  # kept, but asked for with its ETag before each use
 
 
@@ -38,6 +39,13 @@ def install_static_files(app: Flask, settings: Settings) -> None:
     def add_version(endpoint: str, values: MutableMapping[str, Any]) -> None:
         if endpoint == "static" and VERSION not in values and (version := current_version(values.get("filename", ""))):
             values[VERSION] = version
+
+    @app.before_request
+    def serve_only_what_belongs_here() -> None:
+        # A backup, a database or a source that somebody left in the folder stays there (ASVS 13.4.7).
+        filename = str((request.view_args or {}).get("filename", ""))
+        if request.endpoint == "static" and Path(filename).suffix not in SERVED:
+            abort(404)
 
     @app.after_request
     def say_how_long(response: Response) -> Response:

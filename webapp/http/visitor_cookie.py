@@ -11,9 +11,11 @@ from typing import Any
 import msgspec
 import structlog
 from flask_babel import LazyString
-from itsdangerous import BadData, TimestampSigner
+from itsdangerous import BadData, SignatureExpired, TimestampSigner
 from itsdangerous.encoding import base64_decode, base64_encode
 
+from webapp import clock
+from webapp.http.logging import security_log
 from webapp.settings import Settings
 
 VISITOR_BAG_LIFE = timedelta(hours=12)  # since it was last changed
@@ -47,7 +49,12 @@ class VisitorCookie:
         try:
             signed = self._signer.unsign(value, max_age=int(VISITOR_BAG_LIFE.total_seconds()))
             bag = _decode(base64_decode(signed))
+        except SignatureExpired as error:
+            if error.date_signed is None or error.date_signed > clock.now():
+                security_log("cookie_forged")  # no clock of ours wrote this one
+            return None
         except (BadData, ValueError, RecursionError):
+            security_log("cookie_forged")
             return None
         # Whoever could forge this cookie must still not be able to name the login session to act under.
         bag.pop(USER_ID, None)

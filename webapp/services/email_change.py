@@ -16,7 +16,7 @@ from webapp.services.addresses import address_key, parse_address
 from webapp.services.client import Client
 from webapp.services.known_devices import forget_devices
 from webapp.services.login_sessions import SignedIn, end_login_sessions, lock_live, require_fresh
-from webapp.services.one_time import end_tokens, get_token, issue_token, spend_token
+from webapp.services.one_time import counting_misses, end_tokens, get_token, issue_token, spend_token
 from webapp.services.runtime import runtime
 from webapp.services.security_events import record_event
 from webapp.services.sign_in import end_steps
@@ -72,14 +72,20 @@ def cancel_email_change(signed_in: SignedIn) -> None:
         end_tokens(tx, signed_in.user_id, Purpose.CHANGE_EMAIL)
 
 
-def find_confirmable(raw: str) -> str:
-    """The address that a link mailed to it would make the account's; spends nothing. Raises LinkInvalid and its kin."""
-    return _find_email(raw, Purpose.CHANGE_EMAIL)
+def find_confirmable(raw: str, client: Client) -> str:
+    """The address that a link mailed to it would make the account's; spends nothing.
+
+    Raises LinkInvalid and its kin, or TooManyAttempts.
+    """
+    return _find_email(raw, Purpose.CHANGE_EMAIL, client)
 
 
-def find_undoable(raw: str) -> str:
-    """The address that an undoing link would bring back; spends nothing. Raises LinkInvalid and its kin."""
-    return _find_email(raw, Purpose.UNDO_EMAIL_CHANGE)
+def find_undoable(raw: str, client: Client) -> str:
+    """The address that an undoing link would bring back; spends nothing.
+
+    Raises LinkInvalid and its kin, or TooManyAttempts.
+    """
+    return _find_email(raw, Purpose.UNDO_EMAIL_CHANGE, client)
 
 
 def confirm_email_change(raw: str, client: Client) -> None:
@@ -139,8 +145,8 @@ def undo_email_change(raw: str, client: Client) -> None:
         raise LinkInvalid from None
 
 
-def _find_email(raw: str, purpose: Purpose) -> str:
-    with transaction() as tx:
+def _find_email(raw: str, purpose: Purpose, client: Client) -> str:
+    with counting_misses(client), transaction() as tx:
         return str(get_token(tx, raw, purpose).data["email"])
 
 

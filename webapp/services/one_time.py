@@ -3,6 +3,8 @@
 import hashlib
 import secrets
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +15,9 @@ from webapp import clock
 from webapp.errors import LinkExpired, LinkInvalid, LinkReplaced, LinkUsed
 from webapp.models import OneTimeToken, User
 from webapp.policy.one_time import LIFE, SEVERAL_AT_ONCE, Purpose, Verdict, judge_token
+from webapp.policy.throttling import Limit, network_of
+from webapp.services.client import Client
+from webapp.services.runtime import runtime
 
 TOKEN_BYTES = 32  # 256 bits (ASVS 11.5.1)
 _REFUSALS = {Verdict.EXPIRED: LinkExpired, Verdict.USED: LinkUsed, Verdict.REPLACED: LinkReplaced}
@@ -54,6 +59,19 @@ def get_token(tx: Session, raw: str, purpose: Purpose) -> OneTimeToken:
     if verdict is not Verdict.GOOD:
         raise _REFUSALS[verdict]
     return token
+
+
+@contextmanager
+def counting_misses(client: Client) -> Iterator[None]:
+    """Around `get_token`, outside of its transaction: a link that nobody mailed counts as a guess. Raises
+    TooManyAttempts in place of LinkInvalid where it is one too many.
+    """
+    try:
+        yield
+    except LinkInvalid as miss:
+        if type(miss) is LinkInvalid:
+            runtime().throttle.hit(Limit.LINK_NETWORK, network_of(client.ip))
+        raise
 
 
 def spend_token(tx: Session, raw: str, purpose: Purpose) -> OneTimeToken:

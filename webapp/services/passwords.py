@@ -20,7 +20,7 @@ from webapp.services.guessing import count_guess, forget_guesses
 from webapp.services.known_devices import is_known_device, remember_device
 from webapp.services.login_sessions import SignedIn, end_login_sessions, lock_live
 from webapp.services.new_password import check_new_password
-from webapp.services.one_time import digest, end_tokens, get_token, spend_token
+from webapp.services.one_time import counting_misses, digest, end_tokens, get_token, spend_token
 from webapp.services.runtime import runtime
 from webapp.services.security_events import log_security, record_event
 from webapp.services.sign_in import PASSWORD, Proof, end_steps
@@ -101,9 +101,9 @@ def forgot_password(email: str, client: Client) -> None:
         record_event(tx, user.id, EventKind.PASSWORD_RESET_REQUESTED, client)
 
 
-def find_resettable(raw: str) -> User:
-    """Whose password a link would set; spends nothing. Raises LinkInvalid and its kin."""
-    with transaction() as tx:
+def find_resettable(raw: str, client: Client) -> User:
+    """Whose password a link would set; spends nothing. Raises LinkInvalid and its kin, or TooManyAttempts."""
+    with counting_misses(client), transaction() as tx:
         return tx.get_one(User, get_token(tx, raw, Purpose.RESET_PASSWORD).user_id)
 
 
@@ -116,7 +116,7 @@ def reset_password(raw: str, new_password: str, client: Client) -> str:
     Raises LinkInvalid and its kin, PasswordRefused, TooManyAttempts.
     """
     runtime().throttle.hit(Limit.LINK_NETWORK, network_of(client.ip))
-    user = find_resettable(raw)
+    user = find_resettable(raw, client)
     check_new_password(new_password, email=user.email, name=user.name)
     password_hash = runtime().hashing.hash(new_password)
     with transaction() as tx:

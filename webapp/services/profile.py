@@ -3,7 +3,7 @@
 from sqlalchemy import update
 
 from webapp.models import User
-from webapp.models.user import NAME_LENGTH
+from webapp.policy.names import clean_name
 from webapp.services.login_sessions import SignedIn
 from webapp.services.transaction import transaction
 
@@ -11,6 +11,4 @@ from webapp.services.transaction import transaction
 def change_profile(signed_in: SignedIn, *, name: str, locale: str) -> None:
     """Set name and language; the address and the password have their own ways."""
     with transaction() as tx:
-        tx.execute(
-            update(User).where(User.id == signed_in.user_id).values(name=name.strip()[:NAME_LENGTH], locale=locale)
-        )
+        tx.execute(update(User).where(User.id == signed_in.user_id).values(name=clean_name(name), locale=locale))

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from webapp import clock
 from webapp.ids import new_id
 from webapp.models import User
-from webapp.models.user import NAME_LENGTH
+from webapp.policy.names import clean_name
 from webapp.policy.one_time import Purpose
 from webapp.policy.security_events import EventKind
 from webapp.policy.throttling import Limit, network_of
@@ -15,7 +15,7 @@ from webapp.services import account_mail, outbox
 from webapp.services.addresses import Address, parse_address
 from webapp.services.client import Client
 from webapp.services.new_password import check_new_password
-from webapp.services.one_time import get_token, spend_token
+from webapp.services.one_time import counting_misses, get_token, spend_token
 from webapp.services.runtime import runtime
 from webapp.services.security_events import log_security, record_event
 from webapp.services.sign_in import MAILED_LINK, Proof
@@ -29,7 +29,7 @@ def register(email: str, password: str, name: str, locale: str, client: Client) 
     Raises EmailInvalid, PasswordRefused or TooManyAttempts.
     """
     address = parse_address(email)
-    name = name.strip()[:NAME_LENGTH]
+    name = clean_name(name)
     check_new_password(password, email=address.email, name=name)
     runtime().throttle.hit(Limit.REGISTER_NETWORK, network_of(client.ip))
     password_hash = runtime().hashing.hash(password)
@@ -41,9 +41,9 @@ def register(email: str, password: str, name: str, locale: str, client: Client) 
     return address.email
 
 
-def find_unconfirmed(raw: str) -> User:
-    """Whose address a link would confirm; spends nothing. Raises LinkInvalid and its kin."""
-    with transaction() as tx:
+def find_unconfirmed(raw: str, client: Client) -> User:
+    """Whose address a link would confirm; spends nothing. Raises LinkInvalid and its kin, or TooManyAttempts."""
+    with counting_misses(client), transaction() as tx:
         return _user_of(tx, get_token(tx, raw, Purpose.CONFIRM_EMAIL).user_id)
 
 

@@ -12,8 +12,8 @@ from webapp import clock
 from webapp.errors import EmailTaken, NotFound
 from webapp.ids import new_id
 from webapp.models import LoginSession, User
-from webapp.models.user import NAME_LENGTH
 from webapp.policy.login_sessions import EndReason
+from webapp.policy.names import clean_name
 from webapp.policy.security_events import EventKind
 from webapp.services import account_mail
 from webapp.services.addresses import address_key, parse_address
@@ -35,7 +35,7 @@ def create_user(email: str, *, name: str, locale: str) -> uuid.UUID:
                 id=new_id(),
                 email=address.email,
                 email_key=address.key,
-                name=name.strip()[:NAME_LENGTH],
+                name=clean_name(name),
                 locale=locale,
                 created_at=clock.now(),
             )

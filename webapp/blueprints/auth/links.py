@@ -12,6 +12,7 @@ from webapp.http import cookie_delivery
 from webapp.http.client import client_of
 from webapp.http.headers import hide_path_from_referrers
 from webapp.http.identity import signed_in
+from webapp.http.logging import security_log
 from webapp.http.redirects import see_other
 from webapp.services import email_change, login_sessions, passwords, registration, sign_in
 from webapp.services.client import Client
@@ -28,7 +29,7 @@ REASONS = {
 @bp.route("/verify-email/<token>", methods=["GET", "POST"])
 def verify_email(token: str) -> ResponseReturnValue:
     """Confirm the address of a new account, and sign in."""
-    user, form = registration.find_unconfirmed(token), ConfirmForm()
+    user, form = registration.find_unconfirmed(token, client_of(request)), ConfirmForm()
     if form.validate_on_submit() and (done := form.showing(_with_confirmation, token, client_of(request))):
         response = cookie_delivery.deliver(done.value, None)
         flash(gettext("Your address is confirmed. Welcome!"), "success")
@@ -47,7 +48,7 @@ def decline_registration(token: str) -> ResponseReturnValue:
 @bp.route("/password/reset/<token>", methods=["GET", "POST"])
 def reset_password(token: str) -> ResponseReturnValue:
     """Set a new password. Ends at the sign-in page, so that a second step is never skipped (ASVS 6.4.3)."""
-    user, form = passwords.find_resettable(token), ResetPasswordForm()
+    user, form = passwords.find_resettable(token, client_of(request)), ResetPasswordForm()
     if form.validate_on_submit() and (
         done := form.showing(passwords.reset_password, token, form.password.data, client_of(request))
     ):
@@ -61,7 +62,7 @@ def reset_password(token: str) -> ResponseReturnValue:
 @bp.route("/email/confirm/<token>", methods=["GET", "POST"])
 def confirm_email_change(token: str) -> ResponseReturnValue:
     """Make the new address the account's."""
-    email, form = email_change.find_confirmable(token), ConfirmForm()
+    email, form = email_change.find_confirmable(token, client_of(request)), ConfirmForm()
     if form.validate_on_submit() and form.showing(email_change.confirm_email_change, token, client_of(request)):
         flash(gettext("From now on you sign in with %(email)s.", email=email), "success")
         return see_other(url_for("account.profile"))
@@ -71,7 +72,7 @@ def confirm_email_change(token: str) -> ResponseReturnValue:
 @bp.route("/email/undo/<token>", methods=["GET", "POST"])
 def undo_email_change(token: str) -> ResponseReturnValue:
     """Take the old address back, and lock out whoever changed it."""
-    email, form = email_change.find_undoable(token), ConfirmForm()
+    email, form = email_change.find_undoable(token, client_of(request)), ConfirmForm()
     if form.validate_on_submit() and form.showing(email_change.undo_email_change, token, client_of(request)):
         _sign_out_here()
         return _page(
@@ -89,6 +90,7 @@ def undo_email_change(token: str) -> ResponseReturnValue:
 @bp.errorhandler(LinkInvalid)
 def dead_link(error: LinkInvalid) -> ResponseReturnValue:
     """Say why a link opens nothing, and what to do instead."""
+    security_log("link_refused", reason=error.code)
     way_in = gettext("Sign in") if error.code == "link_used" else gettext("Sign in to get a new one")
     steps = {
         "auth.verify_email": (url_for("auth.login"), way_in),

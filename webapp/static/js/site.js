@@ -1,8 +1,17 @@
 // What the pages can do better with JavaScript. Without it everything works too.
+// What is looked up is used only when it is what it should be: an element of the page, and of the expected kind.
+
+const byId = (id, kind) => {
+  const found = document.getElementById(id ?? "");
+  return found instanceof kind ? found : null;
+};
+const all = (selector, kind, within = document) =>
+  [...within.querySelectorAll(selector)].filter((found) => found instanceof kind);
 
 // Show and hide a password. The words come from the page, so they are translated.
-for (const button of document.querySelectorAll(".reveal")) {
-  const input = document.getElementById(button.getAttribute("aria-controls"));
+for (const button of all(".reveal", HTMLButtonElement)) {
+  const input = byId(button.getAttribute("aria-controls"), HTMLInputElement);
+  if (!input) continue;
   const spoken = document.createElement("span");
   spoken.className = "visually-hidden";
   spoken.setAttribute("role", "status");
@@ -19,7 +28,7 @@ for (const button of document.querySelectorAll(".reveal")) {
     spoken.textContent = shown ? button.dataset.shown : button.dataset.hidden;
   });
   // Browsers offer to keep a password, and never a line of text.
-  input.form.addEventListener("submit", () => set(false));
+  input.form?.addEventListener("submit", () => set(false));
   set(false);
   button.hidden = false;
 }
@@ -27,19 +36,19 @@ for (const button of document.querySelectorAll(".reveal")) {
 // Send a form once, however often its button is pressed.
 const release = (form) => {
   delete form.dataset.sent;
-  for (const button of form.querySelectorAll("button[aria-busy]")) {
+  for (const button of all("button[aria-busy]", HTMLButtonElement, form)) {
     button.removeAttribute("aria-busy");
     button.disabled = false;
   }
 };
-for (const form of document.querySelectorAll("form[method=post]")) {
+for (const form of all("form[method=post]", HTMLFormElement)) {
   form.addEventListener("submit", (event) => {
     if (form.dataset.sent) {
       event.preventDefault();
       return;
     }
     form.dataset.sent = "yes";
-    const button = event.submitter ?? form.querySelector("button[type=submit]");
+    const button = event.submitter ?? all("button[type=submit]", HTMLButtonElement, form).at(0);
     // Not before the browser has collected the fields: a disabled button would be left out.
     setTimeout(() => {
       button?.setAttribute("aria-busy", "true");
@@ -48,34 +57,38 @@ for (const form of document.querySelectorAll("form[method=post]")) {
     if ("stays" in form.dataset) setTimeout(() => release(form), 3000);
   });
 }
-// A page that comes back from the browser's memory is ready to be sent again.
+// A page that comes back from the browser's memory: where it shows who is signed in, that may not be so any more, and it
+// is asked for again; others are ready to be sent again.
 addEventListener("pageshow", (event) => {
-  if (event.persisted) document.querySelectorAll("form[data-sent]").forEach(release);
+  if (!event.persisted) return;
+  if (all(".header-nav", HTMLElement).length > 0) location.reload();
+  else all("form[data-sent]", HTMLFormElement).forEach(release);
 });
 
-document.getElementById("error-summary")?.focus();
+const summary = byId("error-summary", HTMLElement);
+summary?.focus();
 
 // Links of the summary lead into the field, not only to it.
-document.getElementById("error-summary")?.addEventListener("click", (event) => {
-  const field = event.target.closest("a") && document.getElementById(event.target.closest("a").hash.slice(1));
+summary?.addEventListener("click", (event) => {
+  const link = event.target instanceof Element ? event.target.closest("a") : null;
+  const field = link && byId(link.hash.slice(1), HTMLElement);
   if (!field) return;
   event.preventDefault();
   field.focus();
 });
 
 // Times in the reader's own time zone.
-const styles = {
-  date: { dateStyle: "long" },
-  datetime: { dateStyle: "medium", timeStyle: "short" },
-};
-for (const element of document.querySelectorAll("time[data-local]")) {
-  const format = new Intl.DateTimeFormat(document.documentElement.lang, styles[element.dataset.local]);
+const styles = new Map([
+  ["date", { dateStyle: "long" }],
+  ["datetime", { dateStyle: "medium", timeStyle: "short" }],
+]);
+for (const element of all("time[data-local]", HTMLTimeElement)) {
+  const format = new Intl.DateTimeFormat(document.documentElement.lang, styles.get(element.dataset.local));
   element.textContent = format.format(new Date(element.dateTime));
 }
 
 // On a phone the list of account pages scrolls sideways: begin at the page one is on.
-const here = document.querySelector(".side-nav [aria-current]");
-if (here) {
+for (const here of all(".side-nav [aria-current]", HTMLElement)) {
   const list = here.closest("ul");
-  list.scrollLeft = here.offsetLeft - (list.clientWidth - here.offsetWidth) / 2;
+  if (list) list.scrollLeft = here.offsetLeft - (list.clientWidth - here.offsetWidth) / 2;
 }

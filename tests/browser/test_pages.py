@@ -1,0 +1,88 @@
+"""Every page in every state, at a desk and on a phone, light and dark, English and Korean."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from axe_playwright_python.base import AXE_SCRIPT
+from playwright.sync_api import Page
+
+from tests.browser.conftest import DESKTOP, PHONE, NewContext
+from tests.browser.household import settle
+from tests.browser.tour import Visitor
+from tests.servers.site import LiveSite
+
+LOOKS = [(PHONE, "light"), (PHONE, "dark"), (DESKTOP, "dark"), (DESKTOP, "light")]
+# What can differ between one look and another. The rest is asked once a page.
+BY_LOOK = {"runOnly": ["color-contrast", "target-size", "scrollable-region-focusable", "link-in-text-block"]}
+
+RUN_AXE = """async options => {
+    const found = await axe.run(document, {resultTypes: ["violations"], iframes: false, ...options});
+    return found.violations.map(({id, help, nodes}) => `${id}: ${help}: ${nodes.map(node => node.html).join(" | ")}`);
+}"""
+
+# Elements that stick out to the side, but for those in a list that scrolls by itself.
+STICKING_OUT = """() => document.documentElement.scrollWidth <= innerWidth ? [] :
+    [...document.querySelectorAll("body *")]
+        .filter(element => element.getBoundingClientRect().right > innerWidth && !element.closest(".side-nav"))
+        .map(element => element.outerHTML.slice(0, 120))"""
+
+SHAPE = """() => {
+    const fields = [...document.querySelectorAll("main input:not([type=hidden], [hidden]), main select")];
+    const summary = document.getElementById("error-summary");
+    const order = [...document.querySelectorAll("a[href], button, input:not([type=hidden]), select, summary")];
+    return {
+        language: document.documentElement.lang,
+        title: document.title,
+        headings: [...document.querySelectorAll("h1")].map(heading => heading.innerText.trim()),
+        landmarks: document.querySelectorAll("main#main").length,
+        unlabelled: fields.filter(field => !field.labels.length).map(field => field.name),
+        unexplained: fields.filter(field => (field.getAttribute("aria-describedby") ?? "").split(" ")
+            .some(id => id && !document.getElementById(id))).map(field => field.name),
+        misplaced: order.filter(element => element.tabIndex > 0).length,
+        first: order[0].className,
+        summaryIsFocused: summary === null || document.activeElement === summary,
+        summaryLeadsToFields: summary === null || [...summary.querySelectorAll("a")]
+            .every(link => fields.some(field => `#${field.id}` === link.hash && field.ariaInvalid === "true")),
+        kept: [localStorage.length, sessionStorage.length],
+    };
+}"""
+
+
+@pytest.mark.asvs("14.2.3", "14.3.3")
+@pytest.mark.timeout(300)  # fifty pages, four times each
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_every_page_is_sound_for_everybody(new_context: NewContext, live_site: LiveSite, language: str) -> None:
+    context = new_context(locale=language, viewport=PHONE, reduced_motion="reduce")
+    asked: list[str] = []
+    context.on("request", lambda request: asked.append(request.url))
+    context.add_init_script(AXE_SCRIPT)
+    visitor = Visitor(context, settle(live_site, language), language)
+    wrong = [f"{stop.name}: {fault}" for stop in visitor.tour() for fault in _faults(visitor.page, language)]
+    assert wrong == []
+    assert [url for url in asked if not url.startswith((f"{live_site.url}/", "data:"))] == []
+
+
+def _faults(page: Page, language: str) -> Iterator[str]:
+    shape: dict[str, Any] = page.evaluate(SHAPE)
+    expected = {
+        "language": language,
+        "landmarks": 1,
+        "unlabelled": [],
+        "unexplained": [],
+        "misplaced": 0,
+        "first": "skip",
+        "summaryIsFocused": True,
+        "summaryLeadsToFields": True,
+        "kept": [0, 0],
+    }
+    yield from (f"{name} is {shape[name]}" for name, value in expected.items() if shape[name] != value)
+    if len(shape["headings"]) != 1 or not shape["headings"][0] or " · " not in shape["title"]:
+        yield f"headings {shape['headings']}, title {shape['title']!r}"
+    for number, (size, scheme) in enumerate(LOOKS):
+        page.set_viewport_size(size)  # type: ignore[arg-type]  # a plain dictionary is one
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        look = f"{size['width']} {scheme}"
+        yield from (f"{look}: sticks out: {element}" for element in page.evaluate(STICKING_OUT))
+        yield from (f"{look}: {violation}" for violation in page.evaluate(RUN_AXE, BY_LOOK if number else {}))
+    page.set_viewport_size(PHONE)  # type: ignore[arg-type]

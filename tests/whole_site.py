@@ -1,0 +1,204 @@
+"""Every route and every form of the site, found by walking it: people live there, so that each route has something to
+lose. A new route is found by its links, its forms and its mails; one that nothing leads to is an error here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from urllib.parse import urlencode, urlsplit
+
+import pytest
+from flask import Flask
+from redis import Redis
+from sqlalchemy import select
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import Rule
+from werkzeug.test import TestResponse
+
+from tests.people import NEW_PASSWORD, PASSWORD, Browser, Mailbox, runtime_of, text_of
+from webapp.http.access import OPEN_ENDPOINTS
+from webapp.models import Base
+
+ALICE, BOB, LEAVER, FRESH = "alice@example.com", "bob@example.com", "leaver@example.com", "fresh@example.com"
+FORM_TYPE = "application/x-www-form-urlencoded"
+TOKEN = "csrf_token"
+
+
+@dataclass
+class Field:
+    """One field of a form: its type as a browser sees it, and what it holds or offers first."""
+
+    type: str
+    value: str = ""
+
+
+@dataclass
+class Form:
+    """One form of one page, and who saw it there."""
+
+    endpoint: str
+    path: str
+    page: str
+    browser: Browser
+    fields: dict[str, Field]
+
+    @property
+    def typed(self) -> list[str]:
+        """The fields that a person fills in or chooses from."""
+        return [name for name, found in self.fields.items() if found.type not in ("hidden", "checkbox")]
+
+    def honest(self, **changed: str) -> dict[str, str]:
+        """What its person would send."""
+        sent = {name: self._honest_value(name, found) for name, found in self.fields.items()}
+        return {**sent, **changed}
+
+    def _honest_value(self, name: str, found: Field) -> str:
+        if found.type == "email":
+            return ALICE if self.endpoint in OPEN_ENDPOINTS else "elsewhere@example.com"
+        if found.type == "password":
+            return NEW_PASSWORD if name == "new_password" else PASSWORD
+        return "Somebody" if found.type == "text" else found.value
+
+    def send(self, **changed: str) -> TestResponse:
+        """Send it honestly, but for what is changed."""
+        return self.browser.post(self.path, self.honest(**changed))
+
+    def send_raw(self, name: str, value: bytes) -> TestResponse:
+        """Send it honestly, but for one field whose bytes go over the wire as they are."""
+        rest = urlencode({other: sent for other, sent in self.honest().items() if other != name}).encode()
+        body = b"&".join(part for part in (rest, name.encode() + b"=" + value) if part)
+        return self.browser.post(self.path, body, content_type=FORM_TYPE)
+
+
+class Page(HTMLParser):
+    """The forms, the links and the tags of a page."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.forms: list[tuple[str, dict[str, Field]]] = []
+        self.links: list[str] = []
+        self.tags: list[tuple[str, tuple[str, ...]]] = []
+        self._select = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        values = {name: value or "" for name, value in attributes}
+        self.tags.append((tag, tuple(values)))
+        self.links += [values[name] for name in ("href", "src", "action") if name in values]
+        if tag == "form" and values.get("method", "").lower() == "post":
+            self.forms.append((values.get("action", ""), {}))
+        if not self.forms:
+            return
+        fields = self.forms[-1][1]
+        if "name" in values and tag in ("input", "select", "textarea", "button"):
+            kind = values.get("type", "text") if tag == "input" else tag
+            fields[values["name"]] = Field(kind, values.get("value", ""))
+            self._select = values["name"] if tag == "select" else ""
+        elif tag == "option" and self._select and not fields[self._select].value:
+            fields[self._select].value = values.get("value", "")
+
+
+@dataclass
+class House:
+    """A site that is lived in."""
+
+    app: Flask
+    visitor: Browser  # nobody
+    alice: Browser  # signed in just now, also elsewhere, about to change her address
+    bob: Browser  # somebody else, signed in
+    leaver: Browser  # between the password and keeping the account
+    paths: dict[str, str] = field(default_factory=dict)  # one real path for each endpoint
+    forms: dict[str, Form] = field(default_factory=dict)  # one real form for each endpoint that takes POST
+    pages: dict[str, TestResponse] = field(default_factory=dict)  # what the walk saw, by path
+    links: set[tuple[str, str]] = field(default_factory=set)  # page, address
+
+    def rules(self, method: str | None = None) -> list[Rule]:
+        """The routes, all or those that take a method."""
+        return [rule for rule in self.app.url_map.iter_rules() if method is None or method in (rule.methods or set())]
+
+    def person_for(self, endpoint: str) -> Browser:
+        """Who has business there."""
+        if endpoint == "auth.keep_account":
+            return self.leaver
+        return self.visitor if endpoint in OPEN_ENDPOINTS else self.alice
+
+    def opened(self) -> Iterator[tuple[Rule, TestResponse]]:
+        """Every route that takes GET, opened by somebody with business there."""
+        for rule in self.rules("GET"):
+            yield rule, self.person_for(rule.endpoint).get(self.paths[rule.endpoint], buffered=True)
+
+    def everything_stored(self) -> dict[str, list[str]]:
+        """Every row of every table and every entry of Redis, to see whether anything changed."""
+        runtime = runtime_of(self.app)
+        with runtime.engine.connect() as connection:
+            stored = {
+                table.name: sorted(map(repr, connection.execute(select(table))))
+                for table in Base.metadata.sorted_tables
+            }
+        if runtime.settings.REDIS_URL:
+            with Redis.from_url(runtime.settings.REDIS_URL) as redis:
+                stored["redis"] = sorted(f"{key!r}: {redis.get(key)!r}" for key in redis.scan_iter())
+        return stored
+
+
+def walk(house: House, mailed: list[str]) -> None:
+    """Fill in paths, forms, pages and links: from what needs no argument, from mails, and from what these lead to."""
+    adapter = house.app.url_map.bind("")
+
+    def note(path: str, method: str = "GET") -> str | None:
+        try:
+            endpoint, _ = adapter.match(urlsplit(path).path, method=method)
+        except HTTPException:
+            return None
+        house.paths.setdefault(str(endpoint), path)
+        return str(endpoint)
+
+    plain = [rule.rule for rule in house.rules("GET") if not rule.arguments]
+    for path in [*plain, *mailed]:
+        endpoint = note(path)
+        browser = house.person_for(str(endpoint))
+        answer = house.pages[path] = browser.get(path)
+        page = Page(answer.text if answer.mimetype == "text/html" else "")
+        house.links |= {(path, link) for link in [*page.links, *answer.headers.getlist("Location")]}
+        for link in page.links:
+            note(link)
+        for action, fields in page.forms:
+            target = note(action or path, "POST")
+            if target is not None and target not in house.forms:
+                house.forms[target] = Form(target, action or path, path, browser, fields)
+    without = {rule.endpoint for rule in house.rules()} - set(house.paths)
+    assert without == set(), "nothing leads there: no link, no form, no mail"
+    without = {rule.endpoint for rule in house.rules("POST")} - set(house.forms)
+    assert without == set(), "takes POST, and no page has a form for it"
+
+
+def lived_in(app: Flask, new_user: Callable[..., str]) -> House:
+    """A house, walked through."""
+    mailbox = Mailbox(app)
+    for email in (ALICE, BOB, LEAVER):
+        new_user(email, name=email.partition("@")[0].title())
+    house = House(app, *(Browser(app) for _ in range(4)))
+    house.visitor.submit("/register", email=FRESH, password=PASSWORD, name="Fresh")
+    house.visitor.submit("/password/forgot", email=ALICE)
+    house.bob.sign_in(BOB)
+    house.bob.submit("/account/email", email="bob@example.org")
+    house.bob.submit(mailbox.link("bob@example.org", "/email/confirm/"))
+    Browser(app).sign_in(ALICE)
+    house.alice.sign_in(ALICE)
+    house.alice.submit("/account/email", email="alice@example.org")
+    house.leaver.sign_in(LEAVER)
+    house.leaver.submit("/account/data", "/account/data/delete")
+    house.leaver.sign_in(LEAVER)
+    link = re.compile(re.escape(house.visitor.base_url) + r"(/\S+)")
+    newest_first = reversed(mailbox.mails())  # the newest link of each kind is the one that works
+    walk(house, [path for mail in newest_first for path in link.findall(text_of(mail))])
+    return house
+
+
+@pytest.fixture
+def house(app: Flask, new_user: Callable[..., str]) -> House:
+    """A site that is lived in, and what there is to open and to fill in."""
+    return lived_in(app, new_user)
