@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from flask import Flask
+from jinja2 import FileSystemBytecodeCache
+from sqlalchemy import event
 
 from tests import loopback_only  # noqa: F401  closes the network for the whole run
-from tests.people import PASSWORD, Browser, Mailbox
+from tests.people import PASSWORD, Browser, Mailbox, runtime_of
 from webapp import create_app
 from webapp.extensions import db
 from webapp.settings import Settings
@@ -29,8 +31,18 @@ SECRET_KEY = "ng5Tq0vXhLw2Zp8RbY4uKc7JdF1sMe9A"
 CHEAP_HASHES = {"ARGON2_TIME_COST": 1, "ARGON2_MEMORY_KIB": 8}
 
 
+def _let_the_disk_take_its_time(connection: Any, _record: object) -> None:
+    connection.execute("PRAGMA synchronous = OFF")  # no test here cuts the power
+
+
+@pytest.fixture(scope="session")
+def compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> FileSystemBytecodeCache:
+    """Templates compiled once for all applications of a run: that takes longer than most tests."""
+    return FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
+
+
 @pytest.fixture
-def new_app(stores: Stores, tmp_path: Path) -> Iterator[NewApp]:
+def new_app(stores: Stores, tmp_path: Path, compiled_templates: FileSystemBytecodeCache) -> Iterator[NewApp]:
     """Makes applications on the test's stores: new_app(PUBLIC_URL="https://login.example.com")."""
     made: list[Flask] = []
 
@@ -48,6 +60,9 @@ def new_app(stores: Stores, tmp_path: Path) -> Iterator[NewApp]:
         }
         app = create_app(Settings.checked(**settings))
         app.config["PROPAGATE_EXCEPTIONS"] = False
+        app.jinja_env.bytecode_cache = compiled_templates
+        if not stores.redis_url:
+            event.listen(runtime_of(app).engine, "connect", _let_the_disk_take_its_time)
         made.append(app)
         return app
 

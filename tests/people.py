@@ -64,6 +64,10 @@ class Browser:
         """Send a form as it is, without opening its page before."""
         return self._request("POST", path, data=data, **kwargs)
 
+    def open(self, method: str, path: str, **kwargs: Any) -> TestResponse:
+        """Ask in any other way."""
+        return self._request(method, path, **kwargs)
+
     def submit(self, page: str, action: str = "", **fields: Any) -> TestResponse:
         """Open `page`, fill in the form on it that goes to `action` (itself, by default), and send it."""
         opened = self.get(page)

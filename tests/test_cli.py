@@ -101,6 +101,7 @@ def test_no_command_takes_or_shows_a_password(app: Flask, alice: str, mailbox: M
     assert "argon2" not in printed
 
 
+@pytest.mark.parametrize("stores", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(
     ("arguments", "exit_code", "complaint"),
     [

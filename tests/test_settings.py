@@ -208,8 +208,8 @@ def test_settings_do_not_change_while_the_site_runs() -> None:
 
 
 MAKE_A_KEY = """
-import pathlib, sys
-from webapp.secret_key import kept_secret_key
+import pathlib, runpy, sys
+kept_secret_key = runpy.run_path("webapp/secret_key.py")["kept_secret_key"]
 sys.stdin.read()
 print(kept_secret_key(pathlib.Path(sys.argv[1])))
 """

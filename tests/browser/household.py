@@ -128,7 +128,7 @@ class _Mover:
         with _days_ago(3, hours=7):
             self._browser(IPAD, "2001:db8:77:1::5").sign_in(email, NEW_PASSWORD, remember="y")
             linux = self._browser(LINUX, "192.0.2.140")
-            for _ in range(10):
+            for _ in range(7):
                 linux.sign_in(email, NEW_PASSWORD)
                 linux.sign_out()
         with _days_ago(1, hours=4):

@@ -98,6 +98,7 @@ def test_a_confirmed_account_cannot_be_declined_away(
     assert rows.count(User) == 1
 
 
+@on_sqlite
 @pytest.mark.asvs("2.3.2")
 def test_a_robot_that_registers_one_address_after_another_is_slowed_down(browser: Browser, rows: Rows) -> None:
     amount = Limit.REGISTER_NETWORK.windows[0].amount

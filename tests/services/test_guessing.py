@@ -142,13 +142,11 @@ def test_strangers_cannot_use_up_the_mails_of_a_browser_that_is_known(
 @on_sqlite
 @pytest.mark.asvs("6.3.1")
 def test_one_password_on_many_accounts_from_one_network_is_slowed(app: Flask, browser: Browser, rows: Rows) -> None:
-    amount = Limit.LOGIN_NETWORK.windows[0].amount
-    token = csrf_token(browser.get("/login"))
-    answers = [
-        browser.post("/login", {"email": f"user{n}@example.com", "password": WRONG, "csrf_token": token}).status_code
-        for n in range(amount + 1)
-    ]
-    assert Counter(answers) == {422: amount, 429: 1}
+    with app.app_context():
+        for _ in range(Limit.LOGIN_NETWORK.windows[0].amount - 2):
+            runtime_of(app).throttle.hit(Limit.LOGIN_NETWORK, "127.0.0.1")
+    answers = [browser.sign_in(f"user{number}@example.com", WRONG).status_code for number in range(4)]
+    assert answers == [422, 422, 429, 429]
     assert rows.count(SecurityEvent) == 0
 
 

@@ -18,12 +18,13 @@ from webapp.services.sign_in import Pending, Started
 DEVICE_COOKIE_LIFE = timedelta(days=400)  # the most a browser grants (RFC 6265bis, section 5.5)
 _STEP_HANDLE = "sign_in_step"
 _STEP_NEXT = "sign_in_next"
+_MAX_STEP_NEXT = 512  # bytes; a longer one would leave a visitor's cookie no room for the handle beside it
 
 
 def deliver(outcome: Started | Pending, next_path: str | None) -> BaseResponse:
     """Sign the browser in and send it where it wanted to go; or send it to the step that comes before."""
     if isinstance(outcome, Pending):
-        session[_STEP_HANDLE], session[_STEP_NEXT] = outcome.handle, safe_next(next_path, default="")
+        session[_STEP_HANDLE], session[_STEP_NEXT] = outcome.handle, _short(safe_next(next_path, default=""))
         return see_other(url_for(f"auth.{outcome.step}"))
     wanted = next_path or session.get(_STEP_NEXT)
     _sign_in(outcome)
@@ -70,6 +71,10 @@ def remember_device(device: str) -> None:
             samesite="Lax",
         )
         return response
+
+
+def _short(target: str) -> str:
+    return target if len(target.encode()) <= _MAX_STEP_NEXT else ""
 
 
 def _sign_in(started: Started) -> None:

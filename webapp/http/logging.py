@@ -188,7 +188,9 @@ class RequestLog:
         self._app = app
         self._config = config
         self._trusts_proxies = settings.TRUSTED_PROXIES > 0
-        self._is_https = settings.is_https
+        hsts = {"Strict-Transport-Security": HSTS} if settings.is_https else {}
+        safe = {**COMMON_HEADERS, "Content-Security-Policy": DATA_CSP, "Cache-Control": "no-store", **hsts}
+        self._safe_headers = list(safe.items())
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         started = time.perf_counter()
@@ -201,7 +203,10 @@ class RequestLog:
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             statuses.append(int(status[:3]))
-            return start_response(status, [*headers, ("X-Request-ID", request_id)], exc_info)
+            is_safe = any(name == "X-Content-Type-Options" for name, _ in headers)
+            # What broke so late that no after_request ran is answered with the headers all the same.
+            added = [("X-Request-ID", request_id), *(() if is_safe else self._safe_headers)]
+            return start_response(status, [*headers, *added], exc_info)
 
         try:
             return self._app(environ, start)
@@ -209,7 +214,7 @@ class RequestLog:
             if statuses or self._propagates():
                 raise
             structlog.get_logger("webapp").exception("last_resort")
-            return _last_resort(start, is_https=self._is_https)
+            return _last_resort(start)
         finally:
             _write_line(environ, statuses[-1] if statuses else 0, time.perf_counter() - started)
             structlog.contextvars.clear_contextvars()
@@ -235,17 +240,10 @@ def _write_line(environ: "WSGIEnvironment", status: int, seconds: float) -> None
     )
 
 
-def _last_resort(start: "StartResponse", *, is_https: bool) -> Iterable[bytes]:
+def _last_resort(start: "StartResponse") -> Iterable[bytes]:
     """The answer when even the error page broke (ASVS 16.5.4)."""
     status = HTTPStatus.INTERNAL_SERVER_ERROR
     body = b"Something broke on our side. Try again in a minute.\n"
-    headers = {
-        "Content-Type": "text/plain; charset=utf-8",
-        "Content-Length": str(len(body)),
-        "Cache-Control": "no-store",
-        "Content-Security-Policy": DATA_CSP,
-        **COMMON_HEADERS,
-        **({"Strict-Transport-Security": HSTS} if is_https else {}),
-    }
-    start(f"{status.value} {status.phrase}", list(headers.items()))
+    headers = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))]
+    start(f"{status.value} {status.phrase}", headers)
     return [body]

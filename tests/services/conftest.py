@@ -1,0 +1,14 @@
+"""The application here waits long for a lock: crowds of requests stand in line on whatever machine runs the tests."""
+
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+
+from tests.conftest import NewApp
+
+
+@pytest.fixture
+def app(new_app: NewApp) -> Flask:
+    """The application as it comes, but patient."""
+    return new_app(DATABASE_TIMEOUT=timedelta(seconds=30))
