@@ -142,10 +142,18 @@ def _marks_in(node: ast.AST, constants: dict[str, ast.expr]) -> Iterator[ast.Cal
 def _ids(call: ast.Call, path: str) -> list[str]:
     if not call.args or call.keywords:
         raise ValueError(f"{path}:{call.lineno}: a mark names its rows, as strings")
-    ids = [arg.value for arg in call.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)]
-    if len(ids) != len(call.args):
+    args = [part for arg in call.args for part in _unpacked(arg)]
+    ids = [arg.value for arg in args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)]
+    if len(ids) != len(args):
         raise ValueError(f"{path}:{call.lineno}: write the ids of a mark out, as strings")
     return ids
+
+
+def _unpacked(arg: ast.expr) -> list[ast.expr]:
+    """A tuple that is spread over several lines of ids stands for what is in it."""
+    if isinstance(arg, ast.Starred) and isinstance(arg.value, ast.Tuple | ast.List):
+        return arg.value.elts
+    return [arg]
 
 
 def find_problems(rows: list[Row], marks: list[Mark]) -> list[str]:

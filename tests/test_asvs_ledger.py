@@ -75,6 +75,9 @@ def test_function(): ...
 @pytest.mark.parametrize("x", CASES)
 def test_cases(x): ...
 
+@pytest.mark.asvs(*("3.3.1", "3.4.1"), "3.5.1")
+def test_of_many(): ...
+
 @pytest.mark.asvs("4.1.1")
 class TestClass:
     pytestmark = pytest.mark.asvs("5.3.2")
@@ -88,6 +91,7 @@ class TestClass:
         Mark("1.1.1", "tests/test_it.py::test_cases"),
         Mark("2.1.1", "tests/test_it.py::test_cases"),
         Mark("1.1.1", "tests/test_it.py::TestClass::test_method"),
+        *(Mark(id_, "tests/test_it.py::test_of_many") for id_ in ("1.1.1", "3.3.1", "3.4.1", "3.5.1")),
         Mark("4.1.1", "tests/test_it.py::TestClass::test_method"),
         Mark("5.3.2", "tests/test_it.py::TestClass::test_method"),
         Mark("6.1.1", "tests/test_it.py::TestClass::test_method"),

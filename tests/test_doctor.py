@@ -60,6 +60,7 @@ def test_over_https_it_tells_the_cookies_and_the_proxies_that_the_outside_sees(n
     assert found["proxies"] == (True, "1 believed about address and scheme")
 
 
+@pytest.mark.asvs("11.4.2")
 @SQLITE_ONLY
 @pytest.mark.parametrize(
     ("settings", "subject", "words"),

@@ -1,6 +1,7 @@
 """docs/security.md and docs/data.md are true: each table is held against what it tells of."""
 
 import ast
+import logging
 import re
 from collections.abc import Iterator
 from datetime import timedelta
@@ -106,7 +107,7 @@ def test_every_value_that_is_stated_is_the_one_in_the_code(row: Row) -> None:
     assert is_value(row["value"], real), f"the document says {row['value']}, the code {real!r}"
 
 
-def test_every_span_of_time_in_the_code_is_stated() -> None:
+def test_every_span_of_time_in_the_code_and_every_number_of_a_rule_is_stated() -> None:
     stated = {names(row["set by"])[0] for document in (SECURITY, DATA) for row in _value_rows(document)}
     missing = [
         f"{module.dotted.removeprefix('webapp.')}.{constant}"
@@ -132,7 +133,8 @@ def _times_in(module: Module) -> Iterator[str]:
         if isinstance(target, ast.Name) and re.fullmatch(r"[A-Z][A-Z_0-9]+", target.id):
             assert isinstance(node, ast.Assign)
             waits = re.search(r"TIMEOUT|SECONDS|POLL|PATIENCE", target.id)
-            if "timedelta(" in ast.unparse(node.value) or waits:
+            is_rule = module.name.startswith("policy/") and re.fullmatch(r"[\d_.* ]+", ast.unparse(node.value))
+            if "timedelta(" in ast.unparse(node.value) or waits or is_rule:
                 yield target.id
 
 
@@ -586,6 +588,23 @@ def test_every_event_that_is_logged_is_told() -> None:
     kinds = set(names(told[1].partition(":")[2]))
     assert kinds == {kind.value for kind in EventKind}, "docs/security.md, Logs: the events an owner reads"
     assert all(all(row.values()) for row in table(SECURITY, "Logs"))
+
+
+@pytest.mark.asvs("16.2.3")
+def test_logs_go_to_the_documented_stream_and_nowhere_else(
+    development_app: Flask, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert table(SECURITY, "Logs")[0]["place"] == "stderr, and nowhere else"
+    loggers = [logging.getLogger(), *(logging.getLogger(known) for known in logging.root.manager.loggerDict)]
+    handlers = {type(handler).__name__ for logger in loggers for handler in logger.handlers}
+    of_pytest = {"LogCaptureHandler", "_LiveLoggingNullHandler", "_FileHandler"}
+    assert handlers - of_pytest - {"NullHandler"} == {"_Stderr"}
+    elsewhere = ("logging.FileHandler", "logging.handlers", "logging.config", "syslog", "structlog.WriteLogger")
+    assert {used for module in modules() for used in module.uses() if used.startswith(elsewhere)} == set()
+    development_app.test_client().get("/nowhere")
+    written = capfd.readouterr()
+    assert written.out == ""
+    assert "request_id=" in written.err
 
 
 def _is_bound(logger: ast.expr) -> bool:

@@ -215,7 +215,6 @@ def test_where_nobody_can_say_who_is_signed_in_nobody_is(
     token = csrf_token(browser.get("/account"))
     with monkeypatch.context() as broken, part(rows, broken):
         answers = [browser.get("/account"), browser.post("/account/data/delete", {"csrf_token": token})]
-    print([(a.status, a.text[-900:]) for a in answers])
     assert all(tells_nothing(answer) and alice not in answer.text for answer in answers)
     assert rows.user(alice).deletion_due_at is None
     assert browser.is_signed_in

@@ -55,10 +55,8 @@ def load_current_user(login_session_id: str) -> CurrentUser | None:
     """Resume the login session that the cookie session names. Where it is over, the browser's bag goes, and the
     person is told why, once.
     """
-    try:
-        visit = resume_login_session(uuid.UUID(login_session_id), client_of(request))
-    except ValueError:
-        visit = Over(None)
+    row_id = _uuid(login_session_id)
+    visit = Over(None) if row_id is None else resume_login_session(row_id, client_of(request))
     if isinstance(visit, Over):
         end(session)
         if visit.reason in END_REASONS:
@@ -67,6 +65,13 @@ def load_current_user(login_session_id: str) -> CurrentUser | None:
     use_user_locale(visit.locale)
     structlog.contextvars.bind_contextvars(user_id=str(visit.user_id))
     return CurrentUser(visit)
+
+
+def _uuid(text: str) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        return None
 
 
 def signed_in() -> SignedIn:

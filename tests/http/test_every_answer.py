@@ -1,0 +1,168 @@
+"""The headers of every answer that the whole site can give, over https."""
+
+import re
+from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
+
+import pytest
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from tests.conftest import NewApp
+from tests.people import PASSWORD, Browser
+from tests.rows import on_sqlite
+from tests.whole_site import TOKEN, House
+from webapp.errors import Busy, StoreUnavailable
+from webapp.http.headers import DATA_CSP, PAGE_CSP
+
+pytestmark = on_sqlite
+
+BODY_TYPES = {
+    "text/html; charset=utf-8": r"\s*<!doctype html>",
+    "application/json": r"[{\[]",
+    "application/json; charset=utf-8": r"[{\[]",
+    "text/css; charset=utf-8": r"[\s\S]*\{",
+    "text/javascript; charset=utf-8": r"[\s\S]*\b(const|function|import)\b",
+    "text/plain; charset=utf-8": r"Contact: |\d{3} ",
+    "image/svg+xml; charset=utf-8": r"[\s\S]*<svg",
+    "image/png": r"",
+}
+
+
+@pytest.fixture
+def app(new_app: NewApp) -> Flask:
+    return new_app(PUBLIC_URL="https://login.example.com", SECURITY_CONTACT="mailto:security@example.com")
+
+
+def refusals(house: House) -> Iterator[tuple[int, TestResponse]]:
+    """One answer of every kind that is no page, with the status it should have."""
+    visitor, alice, form = house.visitor, house.alice, {TOKEN: house.forms["auth.login"].fields[TOKEN].value}
+    for browser in (visitor, alice):
+        yield 400, browser.get("/?a=%00")
+        yield 400, browser.get("/", headers={"Host": "evil.example"})
+        yield 400, browser.post("/reauthenticate" if browser is alice else "/login", {"email": "x"})
+        yield 403, browser.post("/login", form, headers={"Origin": "https://evil.example"})
+        yield 404, browser.get("/no/such/page")
+        yield 404, browser.get("/static/nothing.css")
+        yield 405, browser.open("DELETE", "/account")
+        yield 405, browser.open("BREW", "/")
+        yield 410, browser.get("/password/reset/nothing")
+        yield 413, browser.post("/login", b"a" * 100_000)
+        yield 415, browser.post("/login", b"{}", content_type="application/json")
+        yield 200, browser.open("OPTIONS", "/login")
+        yield 303, browser.get("/login?lang=ko")
+    yield (
+        404,
+        alice.post(
+            f"/account/sessions/{'0' * 8}-0000-7000-8000-{'0' * 12}/revoke", house.forms["account.email"].honest()
+        ),
+    )
+    yield 422, alice.post("/account/email", house.forms["account.email"].honest(email="no address"))
+    yield 422, visitor.post("/login", {**form, "email": "x@example.com", "password": "wrong"})
+    yield 303, visitor.get("/account")
+    yield 303, alice.submit("/account", name="Alice", locale="en")
+    yield 302, alice.get("/login")
+    for _ in range(10):
+        last = visitor.post("/login", {**form, "email": "guessed@example.com", "password": PASSWORD})
+    yield 422, last
+    yield 429, visitor.post("/login", {**form, "email": "guessed@example.com", "password": PASSWORD})
+    tag = visitor.get("/static/css/site.css", buffered=True).headers["ETag"]
+    yield 304, visitor.get("/static/css/site.css", headers={"If-None-Match": tag}, buffered=True)
+
+
+def failures(house: House) -> Iterator[tuple[int, TestResponse]]:
+    for status, error in ((500, ValueError("x")), (503, StoreUnavailable()), (503, Busy())):
+        house.app.view_functions["home.index"] = raising(error)
+        yield status, house.visitor.get("/")
+
+
+def raising(error: Exception) -> Callable[[], str]:
+    def view() -> str:
+        raise error
+
+    return view
+
+
+def every_answer(house: House) -> Iterator[TestResponse]:
+    for rule, answer in house.opened():
+        assert answer.status_code in (200, 303), rule.rule
+        yield answer
+    yield house.alice.submit("/account/data", "/account/data/export")
+    for status, answer in (*refusals(house), *failures(house)):
+        assert answer.status_code == status, answer.request.path
+        yield answer
+
+
+@pytest.mark.asvs(
+    *("3.2.1", "3.4.1", "3.4.3", "3.4.4", "3.4.5", "3.4.6", "3.4.8", "3.5.8", "4.1.1", "14.2.2", "14.3.2", "13.4.6")
+)
+def test_every_answer_of_the_whole_site_is_guarded(house: House) -> None:
+    seen = set()
+    for answer in every_answer(house):
+        where, headers = f"{answer.request.path} {answer.status}", answer.headers
+        seen.add(answer.status_code)
+        is_page, is_static = answer.mimetype == "text/html", answer.request.path.startswith("/static/")
+        assert headers["Strict-Transport-Security"] == "max-age=63072000; includeSubDomains", where
+        assert headers["X-Content-Type-Options"] == "nosniff", where
+        assert headers["Cross-Origin-Resource-Policy"] == "same-origin", where
+        assert headers["Cross-Origin-Opener-Policy"] == "same-origin", where
+        assert headers.getlist("Content-Security-Policy") == [PAGE_CSP if is_page else DATA_CSP], where
+        has_token = re.match(r"/(verify-email|password/reset|email/(confirm|undo))/", answer.request.path)
+        assert headers["Referrer-Policy"] == ("strict-origin" if has_token else "same-origin"), where
+        assert not {"Server", "X-Powered-By", "X-AspNet-Version", "Via"} & set(headers.keys()), where
+        if not is_static or answer.status_code >= 400:
+            assert headers["Cache-Control"] == "no-store", where
+        if is_page:
+            assert "Cookie" in headers["Vary"] or "cookie" in headers["Vary"], where
+        is_what_it_says(answer, where)
+    assert seen >= {200, 302, 303, 304, 400, 403, 404, 405, 410, 413, 415, 422, 429, 500, 503}
+
+
+def is_what_it_says(answer: TestResponse, where: str) -> None:
+    if answer.status_code in (204, 304):
+        assert "Content-Type" not in answer.headers, where
+    elif answer.data:
+        begins = BODY_TYPES.get(answer.headers.get("Content-Type", ""))
+        assert begins is not None, f"{where}: {answer.headers.get('Content-Type')}"
+        assert re.match(begins, answer.data.decode("latin-1"), re.IGNORECASE), where
+
+
+@pytest.mark.asvs("3.2.1")
+def test_data_is_never_rendered_and_the_export_is_a_file_to_keep(house: House) -> None:
+    export = house.alice.submit("/account/data", "/account/data/export")
+    assert export.headers["Content-Disposition"] == 'attachment; filename="account-data.json"'
+    for answer in (export, house.visitor.get("/healthz"), house.visitor.get("/readyz")):
+        assert answer.mimetype == "application/json"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert "sandbox" in answer.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+
+
+@pytest.mark.asvs("3.5.7", "3.6.1")
+def test_scripts_are_the_same_for_everybody_and_hold_nobodys_data(house: House) -> None:
+    scripts = {link for _, link in house.links if urlsplit(link).path.endswith(".js")}
+    assert len(scripts) >= 1
+    for script in scripts:
+        assert script.startswith("/static/js/")
+        bodies = {browser.get(script, buffered=True).data for browser in (house.visitor, house.alice, house.bob)}
+        assert len(bodies) == 1
+        (body,) = bodies
+        assert not re.search(rb"\{\{|\{%|@example", body)
+        assert "Set-Cookie" not in house.alice.get(script, buffered=True).headers
+
+
+@pytest.mark.asvs("3.7.3", "1.2.2", "3.4.5")
+def test_nothing_leads_away_from_this_site(house: House) -> None:
+    """No link, no form, no picture and no redirect of any page goes to another origin or to a script."""
+    assert len(house.links) > 100
+    away = {(page, link) for page, link in house.links if urlsplit(link).scheme or link.startswith(("//", "/\\", "\\"))}
+    assert away == set()
+    for rule, answer in house.opened():
+        assert urlsplit(answer.headers.get("Location", "")).netloc == "", rule.rule
+
+
+@pytest.mark.asvs("3.4.1")
+def test_over_http_nothing_is_said_about_https(new_app: NewApp) -> None:
+    browser = Browser(new_app())
+    for path in ("/", "/login", "/nothing", "/healthz", "/static/css/site.css"):
+        assert "Strict-Transport-Security" not in browser.get(path, buffered=True).headers
