@@ -202,7 +202,7 @@ class Settings(BaseSettings):
             raise ValueError("PUBLIC_URL must begin with https: in production")
         for key in (self.SECRET_KEY, *self.SECRET_KEY_FALLBACKS):
             if len(key) < MIN_LENGTH:
-                raise ValueError(f"SECRET_KEY and its fallbacks must have {MIN_LENGTH} characters or more in production")
+                raise ValueError(f"SECRET_KEY and its fallbacks must have {MIN_LENGTH} characters or more")
             if is_placeholder(key):
                 raise ValueError("SECRET_KEY must be random in production, such as secrets.token_urlsafe(48) makes")
         if self.FLASK_DEBUG:

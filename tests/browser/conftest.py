@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, ViewportSize, expect, sync_playwright
 
 from tests.browser.chromium import NONE_FOUND, find_chromium
 from tests.servers.site import LiveSite
@@ -23,8 +23,8 @@ LAUNCH_ARGUMENTS = [
 ]
 PATIENCE = 10_000  # milliseconds
 expect.set_options(timeout=PATIENCE)
-DESKTOP = {"width": 1280, "height": 800}
-PHONE = {"width": 390, "height": 844}
+DESKTOP: ViewportSize = {"width": 1280, "height": 800}
+PHONE: ViewportSize = {"width": 390, "height": 844}
 
 # Without a browser only the test that says so is collected, so that the report has one line about it.
 WITHOUT_BROWSER = {"test_installed.py"}

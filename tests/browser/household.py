@@ -1,6 +1,7 @@
 """A site with people living in it, so that every page has something to show: busy, empty, and far too long."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,6 +12,7 @@ from flask import Flask, Response, request
 from tests.people import NEW_PASSWORD, PASSWORD, Browser, Mailbox
 from tests.servers.site import LiveSite
 from webapp import create_app
+from webapp.extensions import db
 from webapp.http.error_pages import refusal
 from webapp.policy.sign_in import SUSPICIOUS_FROM
 from webapp.services.account_deletion import delete_due_accounts
@@ -72,11 +74,12 @@ class Household:
 
     app: Flask
     names: Names
-    cookies: dict[str, list[Mapping[str, Any]]] = field(default_factory=dict)
+    cookies: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     links: dict[str, str] = field(default_factory=dict)
 
 
-def settle(site: LiveSite, language: str) -> Household:
+@contextmanager
+def settled(site: LiveSite, language: str) -> Iterator[Household]:
     """Let people move in at a site and live there for some weeks."""
     # The same settings in this process: days pass here as fast as one wants.
     environment = site.environment | {"LOG_LEVEL": "ERROR", "RATELIMIT_ENABLED": "1"}
@@ -87,7 +90,10 @@ def settle(site: LiveSite, language: str) -> Household:
     site.stop()  # its housekeeping would throw out who, by its clock, came weeks ago and has not confirmed since
     _Mover(household, language).move_everybody_in()
     site.start()
-    return household
+    yield household
+    with app.app_context():
+        db.session.remove()
+        db.engine.dispose()
 
 
 def _refuse_on_request() -> Response | None:

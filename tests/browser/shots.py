@@ -8,19 +8,20 @@ import html
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
 from tests.browser.chromium import NONE_FOUND, find_chromium
 from tests.browser.conftest import DESKTOP, LAUNCH_ARGUMENTS, PHONE
-from tests.browser.household import settle
+from tests.browser.household import settled
 from tests.browser.tour import STOPS, Stop, Visitor
 from tests.servers.site import PROJECT_ROOT, LiveSite
 
 LANGUAGES = {"en": "en-GB", "ko": "ko-KR"}
-SCHEMES = ("light", "dark")
-PAGE_SIZES = {"390": PHONE, "1280": DESKTOP}
-MAIL_SIZES = {"390": PHONE, "640": {"width": 640, "height": 800}}
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+PAGE_SIZES: dict[str, ViewportSize] = {"390": PHONE, "1280": DESKTOP}
+MAIL_SIZES: dict[str, ViewportSize] = {"390": PHONE, "640": {"width": 640, "height": 800}}
 
 
 def main() -> None:
@@ -60,11 +61,12 @@ def _shoot(browser: Browser, site: LiveSite, language: str, stops: list[Stop], f
         timezone_id="Asia/Seoul" if language == "ko" else "Europe/London",
         reduced_motion="reduce",
     )
-    visitor = Visitor(context, settle(site, language), language)
-    for stop in stops:
-        visitor.page.set_viewport_size(PHONE)  # type: ignore[arg-type]  # a plain dictionary is one
-        visitor.go(stop)
-        _shoot_page(visitor.page, PAGE_SIZES, folder / language, stop.name)
+    with settled(site, language) as household:
+        visitor = Visitor(context, household, language)
+        for stop in stops:
+            visitor.page.set_viewport_size(PHONE)
+            visitor.go(stop)
+            _shoot_page(visitor.page, PAGE_SIZES, folder / language, stop.name)
     context.close()
 
 
@@ -81,14 +83,14 @@ def _shoot_mails(browser: Browser, site: LiveSite, language: str, folder: Path) 
     page.close()
 
 
-def _shoot_page(page: Page, sizes: dict[str, dict[str, int]], folder: Path, name: str) -> None:
+def _shoot_page(page: Page, sizes: dict[str, ViewportSize], folder: Path, name: str) -> None:
     for width, size in sizes.items():
-        page.set_viewport_size(size)  # type: ignore[arg-type]
+        page.set_viewport_size(size)
         # As high as the page, because a mail's frame is drawn only where it shows.
         height = page.evaluate("document.documentElement.scrollHeight")
         page.set_viewport_size({"width": size["width"], "height": height})
         for scheme in SCHEMES:
-            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
             page.screenshot(path=folder / f"{name}-{width}-{scheme}.png", animations="disabled")
 
 

@@ -1,19 +1,22 @@
 """Every page in every state, at a desk and on a phone, light and dark, English and Korean."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
-from playwright.sync_api import Page
+from playwright.sync_api import Page, ViewportSize
 
 from tests.browser.conftest import DESKTOP, PHONE, NewContext
-from tests.browser.household import settle
+from tests.browser.household import settled
 from tests.browser.tour import Visitor
 from tests.servers.site import LiveSite
 
 # Colours do not depend on the language, nor widths on the colours: the two languages share the four looks.
-LOOKS = {"en": [(PHONE, "light"), (DESKTOP, "dark")], "ko": [(PHONE, "dark"), (DESKTOP, "light")]}
+LOOKS: dict[str, list[tuple[ViewportSize, Literal["light", "dark"]]]] = {
+    "en": [(PHONE, "light"), (DESKTOP, "dark")],
+    "ko": [(PHONE, "dark"), (DESKTOP, "light")],
+}
 # What can differ between one look and another. The rest is asked once a page.
 BY_LOOK = {"runOnly": ["color-contrast", "target-size", "scrollable-region-focusable", "link-in-text-block"]}
 
@@ -57,8 +60,9 @@ def test_every_page_is_sound_for_everybody(new_context: NewContext, live_site: L
     context = new_context(locale=language, viewport=PHONE, reduced_motion="reduce")
     asked: list[str] = []
     context.on("request", lambda request: asked.append(request.url))
-    visitor = Visitor(context, settle(live_site, language), language)
-    wrong = [f"{stop.name}: {fault}" for stop in visitor.tour() for fault in _faults(visitor.page, language)]
+    with settled(live_site, language) as household:
+        visitor = Visitor(context, household, language)
+        wrong = [f"{stop.name}: {fault}" for stop in visitor.tour() for fault in _faults(visitor.page, language)]
     assert wrong == []
     assert [url for url in asked if not url.startswith((f"{live_site.url}/", "data:"))] == []
 
@@ -81,9 +85,9 @@ def _faults(page: Page, language: str) -> Iterator[str]:
     if len(shape["headings"]) != 1 or not shape["headings"][0] or " · " not in shape["title"]:
         yield f"headings {shape['headings']}, title {shape['title']!r}"
     for number, (size, scheme) in enumerate(LOOKS[language]):
-        page.set_viewport_size(size)  # type: ignore[arg-type]  # a plain dictionary is one
-        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        page.set_viewport_size(size)
+        page.emulate_media(color_scheme=scheme)
         look = f"{size['width']} {scheme}"
         yield from (f"{look}: sticks out: {element}" for element in page.evaluate(STICKING_OUT))
         yield from (f"{look}: {violation}" for violation in page.evaluate(RUN_AXE, BY_LOOK if number else {}))
-    page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    page.set_viewport_size(PHONE)

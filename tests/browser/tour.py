@@ -98,7 +98,7 @@ class Visitor:
     def go(self, stop: Stop) -> None:
         """Stand at a stop. Fails where the page answers with another status than the stop says."""
         self._context.clear_cookies()
-        self._context.add_cookies([dict(cookie) for cookie in self._household.cookies.get(stop.who, [])])  # type: ignore[misc]
+        self._context.add_cookies(self._household.cookies.get(stop.who, []))
         path = f"{REFUSED}{stop.status}" if stop.path == REFUSED else stop.path.format(**self._household.links)
         status = self._status_of(lambda: self.page.goto(path))
         for name, text in stop.fill.items():

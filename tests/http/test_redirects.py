@@ -178,7 +178,8 @@ def test_no_door_sends_anybody_elsewhere(alice, new_browser):
         page = browser.get("/login", query_string={"next": target})
         assert all(not link.startswith(("javascript", "data", "//", "http")) for link in Page(page.text).links), target
         assert browser.sign_in(alice, next=target).location == "/account", target
-        assert browser.get("/login", query_string={"next": target}).location == "/account", target
+        opened = browser.get("/login", query_string={"next": target})
+        assert opened.location == "/account" or opened.status_code == 400, target
         again = browser.submit("/reauthenticate", password=PASSWORD, next=target)
         assert again.location == "/account", target
         assert browser.sign_out().location == "/"
