@@ -168,7 +168,7 @@ def walk(house: House, mailed: list[str]) -> None:
         return str(endpoint)
 
     plain = [rule.rule for rule in house.rules("GET") if not rule.arguments]
-    for path in [*plain, *mailed]:
+    for path in dict.fromkeys([*plain, *mailed]):
         endpoint = note(path)
         browser = house.person_for(str(endpoint))
         answer = house.pages[path] = browser.get(path)

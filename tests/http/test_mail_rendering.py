@@ -165,6 +165,21 @@ def test_a_name_that_a_stranger_typed_is_not_delivered_to_an_address_nobody_conf
 
 
 @pytest.mark.parametrize(
+    ("user_agent", "device"),
+    [
+        ("login-alert.evil.example/1", "Unknown device"),
+        ("Mozilla/5.0 (compatible; Your account is hacked Call 0800 123456 Bot/1.0)", "Unknown device"),
+        ("Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537 (KHTML, like Gecko) Chrome/141.0.0.0", "Chrome on Windows"),
+    ],
+)
+def test_a_device_whose_name_a_stranger_made_up_is_not_named(house: MailHouse, user_agent: str, device: str) -> None:
+    params = {**dict.fromkeys(("ip", "at"), ""), "user_agent": user_agent}
+    with house.app.app_context():
+        mail = OutgoingMail(ID, "password_changed", "mina@example.org", "en", {"forgot_link": "/", **params})
+        assert f"Device: {device}\n" in text_of(render(mail))
+
+
+@pytest.mark.parametrize(
     ("lifetime", "words"),
     [
         ({"expires_minutes": "1"}, "for 1 minute."),

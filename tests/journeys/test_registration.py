@@ -113,6 +113,15 @@ def test_a_robot_that_registers_one_address_after_another_is_slowed_down(browser
 
 
 @on_sqlite
+def test_passwords_that_are_refused_count_too_since_judging_one_is_work(browser: Browser, rows: Rows) -> None:
+    token = csrf_token(browser.get("/register"))
+    form = {"email": ALICE, "password": "password" * 32, "name": "Alice", "csrf_token": token}
+    amount = Limit.REGISTER_NETWORK.windows[0].amount
+    answers = Counter(browser.post("/register", form).status_code for _ in range(amount + 1))
+    assert answers == {422: amount, 429: 1}
+
+
+@on_sqlite
 @pytest.mark.parametrize("email", ["", "alice", "alice@", "@example.com", "a b@example.com", "alice@example..com"])
 def test_what_is_no_address_is_refused_beside_its_field(browser: Browser, rows: Rows, email: str) -> None:
     answer = browser.submit("/register", email=email, password=PASSWORD, name="Alice")

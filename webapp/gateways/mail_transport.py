@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
+import idna
+
 from webapp import clock
 from webapp.settings import Settings, SettingsError
 
@@ -69,9 +71,17 @@ def mail_address(text: str) -> Address:
         raise MailRefused("address")
     local, _, domain = text.rpartition("@")
     try:
-        return Address(username=local, domain=domain.encode("idna").decode())
+        return Address(username=local, domain=_ascii_domain(domain))
     except ValueError:  # UnicodeError among them
         raise MailRefused("address") from None
+
+
+def _ascii_domain(domain: str) -> str:
+    if domain.isascii():
+        return domain.encode("idna").decode()  # checks its labels
+    # IDNA 2008 (RFC 5891), as DNS has it. Python's own codec is of 2003 and takes straße.de for strasse.de, which may
+    # be somebody else's: the mail would be theirs.
+    return idna.encode(domain, uts46=True).decode()
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,15 @@ def install_devices(app: Flask) -> None:
 
 def local_device_name(user_agent: str) -> str:
     """`devices.device_name` in the language of the present request."""
-    device = devices.describe_device(user_agent[: devices.MAX_LENGTH])
+    return _in_words(devices.describe_device(user_agent[: devices.MAX_LENGTH]))
+
+
+def common_device_name(user_agent: str) -> str:
+    """The same for mails: a made-up name is not delivered to anybody."""
+    return _in_words(devices.describe_common_device(user_agent))
+
+
+def _in_words(device: devices.Device) -> str:
     if device.program and device.platform:
         return str(gettext("%(program)s on %(platform)s", program=device.program, platform=device.platform))
     return device.program or device.platform or str(gettext("Unknown device"))

@@ -17,7 +17,7 @@ from flask_babel import force_locale, ngettext
 
 from webapp import clock
 from webapp.gateways.mail_transport import mail_address
-from webapp.http.devices import local_device_name
+from webapp.http.devices import common_device_name
 from webapp.services.outbox import OutgoingMail
 from webapp.services.runtime import runtime
 from webapp.settings import Settings
@@ -50,7 +50,7 @@ def _context(mail: OutgoingMail, settings: Settings, locale: Locale) -> dict[str
     times = {name: _moment(mail.params.get(name), locale) for name in ("at", "due_at")}
     ours = {"site_name": settings.SITE_NAME, "site_url": settings.PUBLIC_URL, "language": str(locale).replace("_", "-")}
     user_agent = mail.params.get("user_agent")
-    device = local_device_name(user_agent) if user_agent else ""
+    device = common_device_name(user_agent) if user_agent else ""
     return {"device": device, **mail.params, **times, **ours, "lifetime": _lifetime(mail)}
 
 

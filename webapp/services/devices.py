@@ -46,12 +46,28 @@ _PROGRAMS = {
 }
 _PLATFORMS = {"Mac OS X": "Mac", "Chrome OS": "Chromebook", "Ubuntu": "Linux", "Fedora": "Linux", "Debian": "Linux"}
 _COMPUTERS = frozenset({"Windows", "Mac", "Linux", "Chromebook", "FreeBSD", "OpenBSD"})
+_COMMON_PROGRAMS = frozenset(
+    {"Chrome", "Firefox", "Safari", "Edge", "Opera", "Samsung Internet", "Whale", "Vivaldi", "DuckDuckGo", "IE"}
+)
+_COMMON_PLATFORMS = _COMPUTERS | {"Android", "iOS", "iPhone", "iPad", "iPod"}
 
 
 @lru_cache(maxsize=2048)
 def describe_device(user_agent: str) -> Device:
     """What `user_agent` tells, of its first 512 characters."""
     return _describe(user_agent[:MAX_LENGTH])
+
+
+def describe_common_device(user_agent: str) -> Device:
+    """As `describe_device`, without names that a stranger may have made up: for mails, which whoever types an address
+    can have us send there, and whose readers turn any word with a dot in it into a link.
+    """
+    device = describe_device(user_agent[:MAX_LENGTH])
+    return Device(
+        program=device.program if device.program in _COMMON_PROGRAMS else "",
+        platform=device.platform if device.platform in _COMMON_PLATFORMS else "",
+        kind=device.kind,
+    )
 
 
 def device_name(user_agent: str) -> str:

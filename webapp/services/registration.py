@@ -30,8 +30,9 @@ def register(email: str, password: str, name: str, locale: str, client: Client) 
     """
     address = parse_address(email)
     name = clean_name(name)
-    check_new_password(password, email=address.email, name=name)
+    # Before the password is looked at: judging a long one is work, too.
     runtime().throttle.hit(Limit.REGISTER_NETWORK, network_of(client.ip))
+    check_new_password(password, email=address.email, name=name)
     password_hash = runtime().hashing.hash(password)
     may_mail = account_mail.may_mail(address.key)
     try:
