@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,7 +33,8 @@ CHEAP_HASHES = {"ARGON2_TIME_COST": 1, "ARGON2_MEMORY_KIB": 8}
 
 
 def _let_the_disk_take_its_time(connection: Any, _record: object) -> None:
-    connection.execute("PRAGMA synchronous = OFF")  # no test here cuts the power
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("PRAGMA synchronous = OFF")  # no test here cuts the power
 
 
 @pytest.fixture(scope="session")

@@ -119,7 +119,8 @@ class _Person:
         self.page.goto(asked.link)
         with self.site.next_mail(old) as told:
             self.page.click(SUBMIT)
-            self._stands_at("/account", new)
+            self._stands_at("/account")
+            expect(self.page.locator("main")).to_contain_text(new)
         assert "/email/undo/" in told.text
         self.email = new
 

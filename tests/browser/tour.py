@@ -47,7 +47,7 @@ STOPS = (
     _sent("forgot-sent", "/password/forgot", status=200, email=f"{'nobody.at.all' * 4}@{'mail.' * 12}example.com"),
     Stop("reset", "{reset}"),
     _sent("reset-refused", "{reset}", password="qwertyuiopasdfghjkl"),
-    Stop("confirm-email", "{confirm}"),
+    Stop("confirm-email", "{confirm}", "busy"),
     Stop("undo-email", "{undo}"),
     Stop("dead-link", "{used}", status=410),
     Stop("dead-link-cut", "/verify-email/x", status=410),

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.conftest import NewBrowser
-from tests.journeys.pages import says
+from tests.conftest import NewBrowser, NewUser
+from tests.journeys.pages import csrf_token, says
 from tests.people import NEW_PASSWORD, PASSWORD, Browser, Mailbox, text_of
 from tests.rows import Rows
 from webapp.errors import EmailUnchanged, PasswordBlocked
@@ -29,7 +29,7 @@ def test_nothing_changes_before_the_new_address_is_confirmed(
     browser.submit("/account/email", email=NEW)
     assert NEW in browser.get("/account/email").text
     link = mailbox.link(NEW, "/email/confirm/")
-    assert browser.client.head(link).status_code == 200
+    assert browser.client.head(link, base_url=browser.base_url).status_code == 200
     assert new_browser().sign_in(NEW).status_code == 422
     assert browser.submit(link).status_code == 303
     assert browser.is_signed_in
@@ -37,6 +37,22 @@ def test_nothing_changes_before_the_new_address_is_confirmed(
     assert new_browser().sign_in(alice).status_code == 422
     assert browser.get(link).status_code == 410
     assert text_of(mailbox.newest(alice)).count("/email/undo/") == 1, "the old address is told, with a way back"
+
+
+def test_only_the_account_that_asked_can_confirm(
+    alice: str, new_user: NewUser, browser: Browser, new_browser: NewBrowser, mailbox: Mailbox
+) -> None:
+    """Mallory moves an account to Bob's address, waits for Bob to press the button, and undoes it a week later."""
+    bob = new_browser()
+    bob.sign_in(new_user("bob@example.com"))
+    browser.sign_in(alice)
+    browser.submit("/account/email", email=NEW)
+    link = mailbox.link(NEW, "/email/confirm/")
+    assert new_browser().get(link).location.startswith("/login?next=")
+    assert bob.get(link).status_code == 410
+    assert bob.post(link, {"csrf_token": csrf_token(bob.get("/account"))}).status_code == 410
+    assert new_browser().sign_in(NEW).status_code == 422
+    assert browser.submit(link).status_code == 303
 
 
 def test_a_change_can_be_cancelled(alice: str, browser: Browser, mailbox: Mailbox) -> None:

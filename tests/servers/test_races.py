@@ -115,19 +115,19 @@ def link_for(app: Flask, user_id: uuid.UUID, purpose: Purpose) -> str:
         return issue_token(tx, user_id, purpose, data={"email": "new@example.com", "from": EMAIL})
 
 
-USES: dict[Purpose, Callable[[str], object]] = {
-    Purpose.RESET_PASSWORD: lambda raw: passwords.reset_password(raw, NEW_PASSWORD, CLIENT),
-    Purpose.CONFIRM_EMAIL: lambda raw: registration.confirm_email(raw, CLIENT),
-    Purpose.CHANGE_EMAIL: lambda raw: email_change.confirm_email_change(raw, CLIENT),
-    Purpose.UNDO_EMAIL_CHANGE: lambda raw: email_change.undo_email_change(raw, CLIENT),
+USES: dict[Purpose, Callable[[str, SignedIn], object]] = {
+    Purpose.RESET_PASSWORD: lambda raw, _: passwords.reset_password(raw, NEW_PASSWORD, CLIENT),
+    Purpose.CONFIRM_EMAIL: lambda raw, _: registration.confirm_email(raw, CLIENT),
+    Purpose.CHANGE_EMAIL: lambda raw, me: email_change.confirm_email_change(me, raw, CLIENT),
+    Purpose.UNDO_EMAIL_CHANGE: lambda raw, _: email_change.undo_email_change(raw, CLIENT),
 }
 
 
 @pytest.mark.asvs("2.3.4", "15.4.2", "15.4.3")
 @pytest.mark.parametrize("purpose", USES)
 def test_of_twenty_who_use_one_link_one_wins(app: Flask, user_id: uuid.UUID, purpose: Purpose) -> None:
-    raw = link_for(app, user_id, purpose)
-    outcomes = all_at_once(app, [lambda: USES[purpose](raw)] * CROWD)
+    me, raw = signed_in(app), link_for(app, user_id, purpose)
+    outcomes = all_at_once(app, [lambda: USES[purpose](raw, me)] * CROWD)
     assert Counter(outcomes) == {"done": 1, "link_used": CROWD - 1}
 
 

@@ -124,13 +124,27 @@ def test_a_reset_by_mail_opens_the_way_through_any_wait(
 
 
 @on_sqlite
+def test_one_stranger_cannot_use_up_the_mails_of_an_owner_at_a_new_machine(
+    alice: str, new_browser: NewBrowser, addresses: Iterator[str], mailbox: Mailbox
+) -> None:
+    stranger = new_browser(ip=next(addresses))
+    for _ in range(Limit.MAIL_ADDRESS.windows[0].amount + Limit.MAIL_ADDRESS_NETWORK.windows[0].amount + 1):
+        stranger.submit("/password/forgot", email=alice)
+    before = len(mailbox.mails(alice))
+    stranger.submit("/password/forgot", email=alice)
+    assert len(mailbox.mails(alice)) == before
+    new_browser(ip=next(addresses)).submit("/password/forgot", email=alice)
+    assert len(mailbox.mails(alice)) == before + 1
+
+
+@on_sqlite
 def test_strangers_cannot_use_up_the_mails_of_a_browser_that_is_known(
     alice: str, new_browser: NewBrowser, addresses: Iterator[str], mailbox: Mailbox
 ) -> None:
     home = new_browser()
     home.sign_in(alice)
     home.sign_out()
-    for _ in range(Limit.MAIL_ADDRESS.windows[0].amount + 1):
+    for _ in range(Limit.MAIL_ADDRESS.windows[0].amount + Limit.MAIL_ADDRESS_RESERVE.windows[0].amount + 1):
         new_browser(ip=next(addresses)).submit("/password/forgot", email=alice)
     before = len(mailbox.mails(alice))
     new_browser(ip=next(addresses)).submit("/password/forgot", email=alice)

@@ -8,7 +8,9 @@ from webapp.settings import Settings
 
 def register(app: Flask, settings: Settings) -> None:
     """Put every blueprint into `app`. Who may open which route stands in `webapp.http.access`."""
-    shows_mails = settings.APP_ENV == "development" and settings.mail_directory is not None
+    # Where others can come by, a site that was left in development must not show them everybody's mails.
+    is_local = settings.host in ("127.0.0.1", "localhost", "::1")
+    shows_mails = settings.APP_ENV == "development" and is_local and settings.mail_directory is not None
     app.jinja_env.globals.update(
         site_name=settings.SITE_NAME,
         password_min_length=settings.PASSWORD_MIN_LENGTH,

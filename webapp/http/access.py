@@ -28,7 +28,6 @@ OPEN_ENDPOINTS = frozenset(
         "auth.keep_account",
         "auth.forgot_password",
         "auth.reset_password",
-        "auth.confirm_email_change",
         "auth.undo_email_change",
         "ops.healthz",
         "ops.readyz",

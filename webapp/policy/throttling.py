@@ -61,6 +61,11 @@ class Limit(Enum):
     # Mails to somebody because a stranger typed their address. Silent: the page's answer is the same without the mail.
     MAIL_ADDRESS = ("mail_address", "address, known device", OnSuccess.STANDS, _per(5, hours=1), _per(20, days=1))
 
+    # A reserve beyond them, two for each network that asks: one stranger cannot use up the mails of somebody who forgot
+    # a password and sits at a new machine, and many cannot bury a mailbox.
+    MAIL_ADDRESS_NETWORK = ("mail_address_network", "address, network", OnSuccess.STANDS, _per(2, hours=1))
+    MAIL_ADDRESS_RESERVE = ("mail_address_reserve", "address", OnSuccess.STANDS, _per(10, hours=1))
+
     # Guesses at mailed links: hopeless at 256 bits, but each costs a query.
     LINK_NETWORK = ("link_network", "network", OnSuccess.STANDS, _per(60, minutes=15))
 

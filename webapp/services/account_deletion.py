@@ -63,7 +63,12 @@ def drop_unconfirmed_accounts(limit: int) -> int:
     with transaction() as tx:
         stale = (
             select(User)
-            .where(User.email_verified_at.is_(None), User.created_at <= now - UNCONFIRMED_FOR, ~open_link)
+            .where(
+                User.email_verified_at.is_(None),
+                User.disabled_at.is_(None),
+                User.created_at <= now - UNCONFIRMED_FOR,
+                ~open_link,
+            )
             .limit(limit)
             .with_for_update(skip_locked=True)
         )

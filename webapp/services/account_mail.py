@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from webapp import clock
 from webapp.models import User
 from webapp.policy.one_time import LIFE, Purpose
-from webapp.policy.throttling import Limit
+from webapp.policy.throttling import Limit, network_of
 from webapp.services import links, outbox
 from webapp.services.addresses import masked
 from webapp.services.client import Client
@@ -15,13 +15,19 @@ from webapp.services.one_time import issue_token
 from webapp.services.runtime import runtime
 
 
-def may_mail(email_key: str, known_device: str | None = None) -> bool:
+def may_mail(email_key: str, client: Client, known_device: str | None = None) -> bool:
     """Whether requests have not yet had enough mails sent to this address. Counts this one. A browser that signed in
-    to the account before, named by the digest of its secret, counts for itself: strangers cannot use up its mails.
+    to the account before, named by the digest of its secret, counts for itself, and each network draws on a reserve:
+    one stranger cannot use up the mails of the owner.
 
     Asked before a transaction writes: the counter has a connection of its own, and SQLite has one writer.
     """
-    return runtime().throttle.allows(Limit.MAIL_ADDRESS, email_key, *([known_device] if known_device else ()))
+    throttle = runtime().throttle
+    if throttle.allows(Limit.MAIL_ADDRESS, email_key, *([known_device] if known_device else ())):
+        return True
+    return throttle.allows(Limit.MAIL_ADDRESS_NETWORK, email_key, network_of(client.ip)) and throttle.allows(
+        Limit.MAIL_ADDRESS_RESERVE, email_key
+    )
 
 
 def send_confirmation(tx: Session, user: User, client: Client) -> None:

@@ -1,5 +1,7 @@
 """Moving an account to another address: confirmed at the new one, told to the old one, which can undo it."""
 
+import uuid
+
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -32,7 +34,7 @@ def request_email_change(signed_in: SignedIn, new_email: str, client: Client) ->
     require_fresh(signed_in)
     address = parse_address(new_email)
     runtime().throttle.hit(Limit.EMAIL_CHANGE, str(signed_in.user_id))
-    may_mail = account_mail.may_mail(address.key)
+    may_mail = account_mail.may_mail(address.key, client)
     with transaction() as tx:
         user, _ = lock_live(tx, signed_in)
         if address.email == user.email:
@@ -72,12 +74,12 @@ def cancel_email_change(signed_in: SignedIn) -> None:
         end_tokens(tx, signed_in.user_id, Purpose.CHANGE_EMAIL)
 
 
-def find_confirmable(raw: str, client: Client) -> str:
+def find_confirmable(signed_in: SignedIn, raw: str, client: Client) -> str:
     """The address that a link mailed to it would make the account's; spends nothing.
 
-    Raises LinkInvalid and its kin, or TooManyAttempts.
+    Raises LinkInvalid and its kin, also for a link of another account, or TooManyAttempts.
     """
-    return _find_email(raw, Purpose.CHANGE_EMAIL, client)
+    return _find_email(raw, Purpose.CHANGE_EMAIL, client, of=signed_in.user_id)
 
 
 def find_undoable(raw: str, client: Client) -> str:
@@ -88,8 +90,11 @@ def find_undoable(raw: str, client: Client) -> str:
     return _find_email(raw, Purpose.UNDO_EMAIL_CHANGE, client)
 
 
-def confirm_email_change(raw: str, client: Client) -> None:
+def confirm_email_change(signed_in: SignedIn, raw: str, client: Client) -> None:
     """Spend the link mailed to a new address: it becomes the account's, and the old one is told.
+
+    Only from within the account. Otherwise Mallory could ask for Alice's address, and Alice, who presses the button in
+    her mail, would make an account hers of which Mallory keeps the link that undoes it.
 
     Raises LinkInvalid and its kin; LinkReplaced where the address found another owner meanwhile; TooManyAttempts.
     """
@@ -98,6 +103,8 @@ def confirm_email_change(raw: str, client: Client) -> None:
         with transaction() as tx:
             spent = spend_token(tx, raw, Purpose.CHANGE_EMAIL)
             user = tx.get_one(User, spent.user_id, with_for_update=True)
+            if user.id != signed_in.user_id:
+                raise LinkInvalid
             if user.email_key != spent.data["from"]:
                 raise LinkReplaced
             new_email = str(spent.data["email"])
@@ -145,9 +152,12 @@ def undo_email_change(raw: str, client: Client) -> None:
         raise LinkInvalid from None
 
 
-def _find_email(raw: str, purpose: Purpose, client: Client) -> str:
+def _find_email(raw: str, purpose: Purpose, client: Client, *, of: uuid.UUID | None = None) -> str:
     with counting_misses(client), transaction() as tx:
-        return str(get_token(tx, raw, purpose).data["email"])
+        token = get_token(tx, raw, purpose)
+        if of is not None and token.user_id != of:
+            raise LinkInvalid
+        return str(token.data["email"])
 
 
 def _clear_unverified(tx: Session, email: str) -> None:

@@ -17,7 +17,7 @@ from webapp.services import account_mail, outbox
 from webapp.services.addresses import address_key
 from webapp.services.client import Client
 from webapp.services.guessing import count_guess, forget_guesses
-from webapp.services.known_devices import is_known_device, remember_device
+from webapp.services.known_devices import forget_devices, is_known_device, remember_device
 from webapp.services.login_sessions import SignedIn, end_login_sessions, lock_live
 from webapp.services.new_password import check_new_password
 from webapp.services.one_time import counting_misses, digest, end_tokens, get_token, spend_token
@@ -91,7 +91,7 @@ def forgot_password(email: str, client: Client) -> None:
     key = address_key(email)
     runtime().throttle.hit(Limit.FORGOT_NETWORK, network_of(client.ip))
     _, known = _find_user(key, client)
-    may_mail = account_mail.may_mail(key, digest(client.device) if known and client.device else None)
+    may_mail = account_mail.may_mail(key, client, digest(client.device) if known and client.device else None)
     with transaction() as tx:
         user = tx.scalar(select(User).where(User.email_key == key).with_for_update())
         if user is None or user.disabled_at is not None or not may_mail:
@@ -128,6 +128,7 @@ def reset_password(raw: str, new_password: str, client: Client) -> str:
         # Whoever held the account before may have asked for another address; that wish ends with their password.
         end_tokens(tx, user.id, Purpose.CHANGE_EMAIL)
         end_login_sessions(tx, user.id, EndReason.PASSWORD_RESET)
+        forget_devices(tx, user.id)  # one of them may be the thief's
         device, _ = remember_device(tx, user.id, client.device)
         record_event(tx, user.id, EventKind.PASSWORD_RESET, client)
         account_mail.tell_of_new_password(tx, user, client)

@@ -34,7 +34,7 @@ def register(email: str, password: str, name: str, locale: str, client: Client) 
     runtime().throttle.hit(Limit.REGISTER_NETWORK, network_of(client.ip))
     check_new_password(password, email=address.email, name=name)
     password_hash = runtime().hashing.hash(password)
-    may_mail = account_mail.may_mail(address.key)
+    may_mail = account_mail.may_mail(address.key, client)
     try:
         _register(address, password_hash, name, locale, client, may_mail=may_mail)
     except IntegrityError:  # two at once for one new address: the second finds the first's row

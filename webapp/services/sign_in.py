@@ -143,7 +143,7 @@ def _mail_way_on(user: User, verdict: Verdict, client: Client) -> None:
         Verdict.UNVERIFIED: account_mail.send_confirmation,
         Verdict.PASSWORD_BLOCKED: account_mail.send_reset,
     }.get(verdict)
-    if send is not None and account_mail.may_mail(user.email_key):
+    if send is not None and account_mail.may_mail(user.email_key, client):
         with transaction() as tx:
             found = tx.get(User, user.id, with_for_update=True)
             if found is not None:

@@ -62,8 +62,10 @@ def reset_password(token: str) -> ResponseReturnValue:
 @bp.route("/email/confirm/<token>", methods=["GET", "POST"])
 def confirm_email_change(token: str) -> ResponseReturnValue:
     """Make the new address the account's."""
-    email, form = email_change.find_confirmable(token, client_of(request)), ConfirmForm()
-    if form.validate_on_submit() and form.showing(email_change.confirm_email_change, token, client_of(request)):
+    email, form = email_change.find_confirmable(signed_in(), token, client_of(request)), ConfirmForm()
+    if form.validate_on_submit() and form.showing(
+        email_change.confirm_email_change, signed_in(), token, client_of(request)
+    ):
         flash(gettext("From now on you sign in with your new address."), "success")
         return see_other(url_for("account.profile"))
     return _page("auth/confirm_email_change.html", form=form, email=email)
