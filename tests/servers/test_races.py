@@ -276,7 +276,7 @@ def everything(app: Flask, user_id: uuid.UUID) -> list[Callable[[], object]]:
     first, second, third, fourth = (signed_in(app, proof) for _ in range(4))
     links = {purpose: link_for(app, user_id, purpose) for purpose in USES}
     return [
-        *(lambda raw=raw, use=USES[purpose]: use(raw) for purpose, raw in links.items()),
+        *(lambda raw=raw, use=USES[purpose]: use(raw, third) for purpose, raw in links.items()),
         lambda: sign_in.start_sign_in(proof, CLIENT, kind="web"),
         lambda: login_sessions.sign_out(first, CLIENT),
         lambda: login_sessions.sign_out(second, CLIENT),
