@@ -103,18 +103,19 @@ def running_mail_server(
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
 
-    listening = loop.run_until_complete(start())
-    server.port = listening.sockets[0].getsockname()[1]
+    # All of the loop's life is in a thread of its own: in this one, a browser of another test may have a loop running.
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
+    listening = asyncio.run_coroutine_threadsafe(start(), loop).result(10)
+    server.port = listening.sockets[0].getsockname()[1]
     try:
         yield server
     finally:
         server.holds.clear()
         asyncio.run_coroutine_threadsafe(stop(listening), loop).result(10)
+        asyncio.run_coroutine_threadsafe(loop.shutdown_asyncgens(), loop).result(10)
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
-        loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()
 
 

@@ -46,7 +46,7 @@ def chromium() -> Path:
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while it runs, its event loop stands in the way of every other in this thread
 def browser(chromium: Path) -> Iterator[Browser]:
     """One running browser. Its contexts share nothing: each is another person's machine."""
     with sync_playwright() as playwright:
