@@ -28,7 +28,8 @@ fi
 
 if ! cmp -s "$requirements" ".venv/installed-$requirements"; then
     echo "Installing $requirements (only when it changed)"
-    "$python" -m pip install --quiet --quiet --disable-pip-version-check --require-hashes --requirement "$requirements"
+    # The file names everything: with --no-deps a newer release of an extra cannot make an older pip look past the pins.
+    "$python" -m pip install --quiet --quiet --disable-pip-version-check --no-deps --require-hashes --requirement "$requirements"
     # The development file holds every pin of the other one.
     if [ "$requirements" = requirements-dev.txt ]; then cp requirements.txt .venv/installed-requirements.txt; fi
     cp "$requirements" ".venv/installed-$requirements"

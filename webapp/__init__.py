@@ -12,19 +12,27 @@ from webapp.extensions import db, login_manager, migrate
 from webapp.gateways.breached_passwords import BreachedPasswordList
 from webapp.http import background
 from webapp.http.access import install_access
+from webapp.http.bearer import install_bearer
 from webapp.http.client import install_client
 from webapp.http.cookie_sessions import install_cookie_sessions, refuse_without_store
 from webapp.http.csrf import install_csrf
 from webapp.http.devices import install_devices
 from webapp.http.error_pages import install_error_pages
 from webapp.http.headers import install_headers
+from webapp.http.limit_headers import install_limit_headers, note_usage
 from webapp.http.locale import install_locale
 from webapp.http.logging import install_logging
+from webapp.http.origins import install_origins
 from webapp.http.proxies import install_proxies
 from webapp.http.request_checks import install_request_checks
 from webapp.http.session_stores import SessionStore, make_store
 from webapp.http.static_files import install_static_files
+from webapp.http.token_delivery import install_token_delivery
+from webapp.services.access_tokens import AccessTokens
 from webapp.services.hashing import PasswordHashing
+from webapp.services.key_ring import KeyRing
+from webapp.services.refresh_tokens import RefreshTokens
+from webapp.services.revocation import RevokedSessions
 from webapp.services.runtime import Runtime, provide_runtime
 from webapp.services.sealing import Sealer
 from webapp.services.throttle import make_throttle
@@ -43,6 +51,7 @@ def create_app(settings: Settings) -> Flask:
         SECRET_KEY_FALLBACKS=list(settings.SECRET_KEY_FALLBACKS),
         SITE_NAME=settings.SITE_NAME,
         PUBLIC_HOST=settings.host,
+        PUBLIC_URL=settings.PUBLIC_URL,
     )
     configure_database(app, settings)
     db.init_app(app)
@@ -59,6 +68,8 @@ def create_app(settings: Settings) -> Flask:
 
 
 def _assemble_runtime(app: Flask, settings: Settings, engine: Engine, store: SessionStore) -> None:
+    sealer = Sealer(settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS)
+    key_ring = KeyRing(engine, sealer, token_life=settings.JWT_ACCESS)
     app.extensions[_RUNTIME] = Runtime(
         settings=settings,
         engine=engine,
@@ -70,8 +81,12 @@ def _assemble_runtime(app: Flask, settings: Settings, engine: Engine, store: Ses
             concurrency=settings.ARGON2_CONCURRENCY,
         ),
         breached=BreachedPasswordList(),
-        throttle=make_throttle(settings, engine),
-        sealer=Sealer(settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS),
+        throttle=make_throttle(settings, engine, note_usage),
+        sealer=sealer,
+        key_ring=key_ring,
+        access_tokens=AccessTokens(key_ring, issuer=settings.PUBLIC_URL, life=settings.JWT_ACCESS),
+        refresh_tokens=RefreshTokens(sealer, issuer=settings.PUBLIC_URL),
+        revoked=RevokedSessions(engine, token_life=settings.JWT_ACCESS),
         cookie_sessions=store,
         wake_outbox=lambda: background.wake(app),
     )
@@ -85,10 +100,14 @@ def _install_http(app: Flask, settings: Settings, store: SessionStore) -> None:
     install_client(app, settings)
     install_request_checks(app, settings)
     install_locale(app, settings)
+    install_origins(app, settings)
+    install_limit_headers(app)
     install_cookie_sessions(app, store, settings)
     app.before_request(refuse_without_store)
     install_csrf(app, settings)
     _install_login(app)
+    install_bearer(app)
+    install_token_delivery(app, settings)
     install_access(app)
     install_devices(app)
     install_static_files(app, settings)

@@ -18,7 +18,7 @@ from webapp.doctor import examine
 from webapp.errors import DomainError, StoreUnavailable
 from webapp.gateways.mail_transport import transport_for
 from webapp.http.mail_rendering import render
-from webapp.services import housekeeping, outbox
+from webapp.services import housekeeping, outbox, signing_keys
 from webapp.services import users as user_service
 from webapp.services.runtime import runtime
 
@@ -45,19 +45,20 @@ class OneLine(click.ParamType[str]):
 
 users = PlainGroup("users", help="Accounts: create, list, disable, enable, sign-out.")
 sessions = PlainGroup("sessions", help="Login sessions: purge, revoke-all.")
+keys = PlainGroup("keys", help="The keys that sign access tokens: list, rotate, retire.")
 mail = PlainGroup("mail", help="The outbox: send.")
 
 _REFUSALS = {
     "email_invalid": "that is not an address mail can be sent to",
     "email_taken": "there is an account with that address",
-    "not_found": "there is no account with that address",
+    "not_found": "there is nothing of that name",
 }
 _OUTAGE = "a store does not answer as it should; `flask --app wsgi doctor` says which and what to do"
 
 
 def register(app: Flask) -> None:
     """Give `flask --app wsgi` its commands."""
-    for group in (users, sessions, mail):
+    for group in (users, sessions, keys, mail):
         app.cli.add_command(group)
     app.cli.add_command(doctor)
 
@@ -125,6 +126,32 @@ def revoke_all() -> None:
     click.echo(f"{user_service.sign_out_everybody()} login sessions ended")
 
 
+@keys.command("list")
+def list_keys() -> None:
+    """Show the keys, the oldest first: id, state, from when on it signs."""
+    for key in signing_keys.list_keys():
+        click.echo(_key_line(key))
+
+
+@keys.command("rotate")
+def rotate() -> None:
+    """Announce the next key. It signs by itself once everybody who keeps our key set has read it anew; no token fails.
+
+    Every 90 days the workers do so on their own.
+    """
+    click.echo(_key_line(signing_keys.rotate_keys()))
+
+
+@keys.command("retire")
+@click.argument("kid", type=OneLine())
+def retire(kid: str) -> None:
+    """Take the key KID back at once, because somebody else may have it. What it signed is refused here within seconds;
+    apps get new tokens by themselves. Services that verify by our key set follow when they read it anew.
+    """
+    signing_keys.withdraw_key(kid)
+    click.echo("withdrawn; the next key signs")
+
+
 @mail.command("send")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=500, metavar="MAILS", show_default=True)
 def send(limit: int) -> None:
@@ -143,6 +170,12 @@ def doctor() -> None:
         click.echo(f"{'ok  ' if finding.ok else 'DO  '} {finding.subject:<12} {finding.text}")
     if not healthy:
         raise SystemExit(1)
+
+
+def _key_line(key: signing_keys.KeyOverview) -> str:
+    is_lost = not key.readable and key.state is not signing_keys.KeyState.GONE
+    trouble = "  unreadable: its SECRET_KEY is missing" if is_lost else ""
+    return f"{key.kid}  {key.state:<9}  {key.active_from:%Y-%m-%d %H:%M}{trouble}"
 
 
 @contextmanager

@@ -48,6 +48,7 @@ def _comma_separated(value: object) -> object:
 
 
 Seconds = Annotated[timedelta, BeforeValidator(_seconds), Field(gt=timedelta(0), le=timedelta(days=400))]
+SecondsOrNone = Annotated[timedelta, BeforeValidator(_seconds), Field(ge=timedelta(0), le=timedelta(minutes=10))]
 Whole = Annotated[int, BeforeValidator(_whole)]
 
 
@@ -84,6 +85,12 @@ class Settings(BaseSettings):
     SESSION_ABSOLUTE: Seconds = Field(default=timedelta(hours=24), alias="SESSION_ABSOLUTE_SECONDS")
     REMEMBER_IDLE: Seconds = Field(default=timedelta(days=14), alias="REMEMBER_IDLE_SECONDS")
     REMEMBER_ABSOLUTE: Seconds = Field(default=timedelta(days=30), alias="REMEMBER_ABSOLUTE_SECONDS")
+
+    JWT_ACCESS: Seconds = Field(default=timedelta(minutes=10), alias="JWT_ACCESS_SECONDS")  # life of an access token
+    JWT_REFRESH: Seconds = Field(default=timedelta(days=30), alias="JWT_REFRESH_SECONDS")  # of an API session
+    # How long the refresh token just replaced is still answered with the current one; 0 forgives no lost answer.
+    REFRESH_LEEWAY: SecondsOrNone = Field(default=timedelta(seconds=30), alias="REFRESH_LEEWAY_SECONDS")
+    CORS_ORIGINS: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)] = ()  # SPAs elsewhere
 
     PASSWORD_MIN_LENGTH: Whole = Field(default=15, ge=8, le=64)  # code points (NIST SP 800-63B-4, 3.1.1.2)
     ARGON2_TIME_COST: Whole = Field(default=2, ge=1, le=100)  # passes (ASVS appendix C: 2 over 19456 KiB)
@@ -173,6 +180,18 @@ class Settings(BaseSettings):
             raise ValueError("must begin with mailto: or https://")
         return value
 
+    @field_validator("CORS_ORIGINS")
+    @classmethod
+    def _origins_are_exact(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        for value in values:
+            parts = _split(value)
+            # As a browser writes it, since it is compared letter by letter; no "*" and no "null" (ASVS 3.4.2).
+            if parts.scheme not in ("http", "https") or value != f"{parts.scheme}://{parts.netloc}".lower():
+                raise ValueError("must be origins such as https://app.example.com, comma-separated, without a path")
+            if not parts.hostname or "@" in parts.netloc or "*" in parts.netloc:
+                raise ValueError("must be exact origins, without * and without a user")
+        return values
+
     @field_validator("MAIL_FROM", "SITE_NAME", "SECURITY_CONTACT")
     @classmethod
     def _one_line(cls, value: str) -> str:
@@ -186,6 +205,8 @@ class Settings(BaseSettings):
             raise ValueError("SESSION_IDLE_SECONDS must not be more than SESSION_ABSOLUTE_SECONDS")
         if self.REMEMBER_IDLE > self.REMEMBER_ABSOLUTE:
             raise ValueError("REMEMBER_IDLE_SECONDS must not be more than REMEMBER_ABSOLUTE_SECONDS")
+        if self.JWT_ACCESS > self.JWT_REFRESH:
+            raise ValueError("JWT_ACCESS_SECONDS must not be more than JWT_REFRESH_SECONDS")
         if self.APP_ENV == "production":
             self._is_safe_for_production()
         if self.ARGON2_MEMORY_KIB < 8 * self.ARGON2_PARALLELISM:

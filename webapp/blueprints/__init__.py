@@ -2,7 +2,8 @@
 
 from flask import Flask
 
-from webapp.blueprints import account, auth, dev, home, ops
+from webapp.blueprints import account, api, auth, dev, home, ops
+from webapp.extensions import csrf
 from webapp.settings import Settings
 
 
@@ -18,5 +19,7 @@ def register(app: Flask, settings: Settings) -> None:
     )
     for part in (home, auth, account, ops):
         app.register_blueprint(part.bp)
+    csrf.exempt(api.bp)  # its tokens ride in no form; what its one cookie vouches for is checked by http.origins
+    api.register(app)
     if shows_mails:
         app.register_blueprint(dev.bp)

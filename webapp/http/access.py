@@ -9,8 +9,10 @@ from flask_login import current_user
 from werkzeug.wrappers import Response
 
 from webapp.errors import NotSignedIn, ReauthenticationRequired
+from webapp.http.bearer import require_access_token
 from webapp.http.identity import signed_in
 from webapp.http.redirects import see_other
+from webapp.http.request_checks import API_PREFIX
 from webapp.services.login_sessions import require_fresh
 from webapp.services.security_events import log_security
 
@@ -32,7 +34,18 @@ OPEN_ENDPOINTS = frozenset(
         "ops.healthz",
         "ops.readyz",
         "ops.change_password",
+        "ops.jwks",
         "ops.security_txt",
+        "api-docs.openapi_json",
+        "api.docs",
+        "api.register",
+        "api.verify_email",
+        "api.forgot_password",
+        "api.reset_password",
+        "api.login",
+        "api.keep_account",
+        "api.refresh",
+        "api.logout",
         "dev.mail",
         "dev.mail_message",
         "dev.mail_html",
@@ -60,7 +73,11 @@ def fresh_sign_in(view: Callable[P, R]) -> Callable[P, R]:
 
 def _require_sign_in() -> None:
     # Without an endpoint there is nothing to guard: the answer is 404 or 405.
-    if request.endpoint is not None and request.endpoint not in OPEN_ENDPOINTS and not current_user.is_authenticated:
+    if request.endpoint is None or request.endpoint in OPEN_ENDPOINTS:
+        return
+    if request.path.startswith(API_PREFIX):
+        require_access_token()
+    elif not current_user.is_authenticated:
         raise NotSignedIn
 
 

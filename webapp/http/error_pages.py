@@ -11,12 +11,13 @@ from typing import Any, Final
 import redis.exceptions
 import sqlalchemy.exc
 import structlog
-from flask import Flask, Response, current_app, json, make_response, request, session
+from flask import Flask, Response, current_app, make_response, request, session
 from flask.globals import request_ctx
 from werkzeug.exceptions import HTTPException, InternalServerError
 
 from webapp.errors import Busy, NotFound, StoreUnavailable, TooManyAttempts
 from webapp.http.logging import request_id, security_log
+from webapp.http.problems import refuse_by_status
 from webapp.http.request_checks import API_PREFIX
 from webapp.settings import Settings
 
@@ -60,7 +61,7 @@ def install_error_pages(app: Flask, settings: Settings) -> None:
         app.register_error_handler(store_error, store_unavailable)
     app.register_error_handler(TooManyAttempts, too_many_attempts)
     app.register_error_handler(NotFound, not_theirs)
-    app.register_error_handler(Busy, lambda _error: refusal(503, retry_after=BUSY_FOR))
+    app.register_error_handler(Busy, lambda error: refusal(503, retry_after=BUSY_FOR, code=error.code))
     app.register_error_handler(HTTPException, http_error)
     app.register_error_handler(InternalServerError, unexpected)
     app.register_error_handler(Exception, unexpected)
@@ -101,7 +102,7 @@ def refusal(status: int, *, retry_after: timedelta | None = None, **context: Any
     """
     seconds = None if retry_after is None else max(1, math.ceil(retry_after.total_seconds()))
     if request.path.startswith(API_PREFIX):
-        response = _problem(status)
+        response = refuse_by_status(status, str(context.get("code", "")))
     else:
         response = render_error(status, retry_after=seconds, **context)
     if seconds is not None:
@@ -143,13 +144,6 @@ def _bind_urls() -> None:
 def _plain(status: int) -> Response:
     response = make_response(f"{status} {_title(status)}\n{request_id()}\n", status)
     response.mimetype = "text/plain"
-    return response
-
-
-def _problem(status: int) -> Response:
-    """The seam for the API's own problem documents (RFC 9457): its type, code and detail come here."""
-    response = make_response(json.dumps({"type": "about:blank", "title": _title(status), "status": status}), status)
-    response.mimetype = "application/problem+json"
     return response
 
 

@@ -11,7 +11,7 @@ from wtforms.validators import DataRequired, InputRequired, Length
 
 from webapp.errors import DomainError
 from webapp.http.words import is_told, sentence
-from webapp.policy.names import LONGEST_NAME
+from webapp.policy.names import LONGEST_NAME as LONGEST_NAME
 
 LONGEST_EMAIL = 254  # octets of a mail path (RFC 5321, section 4.5.3.1.3)
 LONGEST_PASSWORD = 1024  # code points taken at all; what is longer is refused before it costs a hash

@@ -13,8 +13,8 @@ from webapp.extensions import login_manager
 from webapp.http.client import client_of
 from webapp.http.cookie_sessions import end
 from webapp.http.locale import use_user_locale
-from webapp.http.words import END_REASONS
-from webapp.services.login_sessions import Over, SignedIn, resume_login_session
+from webapp.http.words import END_REASONS, WARNINGS
+from webapp.services.login_sessions import Over, SignedIn, resume_login_session, take_warning
 
 
 class CurrentUser(UserMixin):
@@ -63,6 +63,8 @@ def load_current_user(login_session_id: str) -> CurrentUser | None:
             flash(END_REASONS[visit.reason], "info")
         return None
     use_user_locale(visit.locale)
+    if visit.warning is not None and (told := take_warning(visit)) in WARNINGS:
+        flash(WARNINGS[told], "warning")
     structlog.contextvars.bind_contextvars(user_id=str(visit.user_id))
     return CurrentUser(visit)
 

@@ -26,9 +26,14 @@ def install_locale(app: Flask, settings: Settings) -> None:
     @app.before_request
     def choose_by_link() -> BaseResponse | None:
         chosen = request.args.get("lang")
-        if chosen not in LOCALES or request.method not in ("GET", "HEAD") or request.endpoint == "static":
+        if chosen not in LOCALES or request.method not in ("GET", "HEAD") or not _has_pages():
             return None
         return _remembered(redirect(_without_lang(), 303), chosen)
+
+
+def _has_pages() -> bool:
+    """Whether people read what is asked for; apps say with Accept-Language what theirs read."""
+    return request.endpoint == "api.docs" or not request.path.startswith(("/static/", "/api/", "/.well-known/"))
 
 
 def selected_locale() -> str:

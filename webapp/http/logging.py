@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 REQUEST_ID = "webapp.request_id"  # environ keys
 ROUTE = "webapp.route"
 ENDPOINT = "webapp.endpoint"
+SENT_TEXTS = "webapp.sent_texts"  # the texts of a JSON body that was read
 
 _INBOUND_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
 _EVENT_NAME = re.compile(r"[a-z][a-z0-9_.]{0,60}")
@@ -167,6 +168,7 @@ def sent_values() -> list[str]:
     sent += [value for values in request.args.listvalues() for value in values]
     sent += [value for values in request.cookies.listvalues() for value in values]
     sent += [value for value in (request.view_args or {}).values() if isinstance(value, str)]
+    sent += request.environ.get(SENT_TEXTS, ())
     sent += [request.headers.get("Cookie", ""), request.headers.get("Authorization", "")]
     return sent
 

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 MAX_BODY = 64 * 1024  # bytes; the longest form here needs about four
+MAX_JSON = 16 * 1024  # bytes of a body that the API takes
 MAX_FIELDS = 100
-API_PREFIX = "/api/"  # the API says itself what bodies it takes
+API_PREFIX = "/api/"  # what its bodies hold, http.json_bodies judges
 HEALTH_PATHS = frozenset({"/healthz", "/readyz"})
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS", "PUT", "PATCH", "DELETE"})
@@ -89,15 +90,15 @@ def _check_method() -> None:
 
 
 def _check_body() -> None:
-    if (request.content_length or 0) > MAX_BODY:
+    is_api = request.path.startswith(API_PREFIX)
+    most = MAX_JSON if is_api else MAX_BODY
+    if (request.content_length or 0) > most:
         _drain()
         _refuse(413, "body_too_long")
-    if request.method in ("GET", "HEAD", "OPTIONS") or request.path.startswith(API_PREFIX):
-        return
-    if request.routing_exception is not None:
+    if request.method in ("GET", "HEAD", "OPTIONS") or request.routing_exception is not None:
         return  # 404 and 405 say more than what could be said about the body
-    body = _read_body()
-    if not body:
+    body = _read_body(most)
+    if not body or is_api:
         return
     if request.mimetype not in _FORM_TYPES or request.headers.get("Content-Encoding"):
         _refuse(415, "no_form")
@@ -111,11 +112,11 @@ def _check_body() -> None:
     _check_fields()
 
 
-def _read_body() -> bytes:
+def _read_body(most: int) -> bytes:
     """The whole body, or a refusal: Werkzeug gives a part of one for the whole where the server ends the stream."""
     try:
         body = request.get_data()
-        is_too_long = request.content_length is None and len(body) >= MAX_BODY
+        is_too_long = request.content_length is None and len(body) >= most
     except RequestEntityTooLarge:
         is_too_long = True
     except HTTPException:

@@ -15,8 +15,16 @@ END_REASONS = {
     "disabled": lazy_gettext("This account is closed. If you think that is a mistake, please contact us."),
     "operator": lazy_gettext("We signed this browser out. Please sign in again."),
     "too_many": lazy_gettext("You were signed in on very many devices, so the one unused for longest was signed out."),
+    "refresh_reused": lazy_gettext("The sign-in of this app was used twice, as after a theft, so it was ended."),
     "idle": lazy_gettext("You were signed out because this browser was not used for a while."),
     "expired": lazy_gettext("You were signed out because you had been signed in for a long time."),
+}
+
+# What the next page has to say of something that happened elsewhere.
+WARNINGS = {
+    "refresh_reused": lazy_gettext(
+        "An app of yours was signed out: its sign-in was used twice, as after a theft. Activity shows what happened."
+    ),
 }
 
 _SENTENCES = {
@@ -29,6 +37,37 @@ _SENTENCES = {
     "email_invalid": lazy_gettext("We cannot send mail to this address. Please check it for typing mistakes."),
     "email_unchanged": lazy_gettext("This is the address you have now."),
     "sign_in_expired": lazy_gettext("That took too long. Please sign in again."),
+}
+# What only apps are told; people see a page.
+_APP_SENTENCES = {
+    "sign_in_step_required": lazy_gettext("There is one more step before you are signed in."),
+    "account_deletion_pending": lazy_gettext("This account will be deleted. You can keep it now, or sign in later."),
+    "token_missing": lazy_gettext("Please sign in first: this needs an access token."),
+    "token_invalid": lazy_gettext("This token is not valid here."),
+    "token_expired": lazy_gettext("This token has expired."),
+    "session_revoked": lazy_gettext("You were signed out. Please sign in again."),
+    "password_refused": lazy_gettext("This password may not be used. Please choose another."),
+    "malformed_body": lazy_gettext("What was sent is not the JSON that is expected here."),
+    "unsupported_media_type": lazy_gettext("Please send JSON in UTF-8, as application/json."),
+    "validation_failed": lazy_gettext("Some of the values do not fit. The list of errors says which."),
+    "origin_refused": lazy_gettext("This request came from a site that may not send it."),
+    "link_invalid": lazy_gettext("This link opens nothing. Was it copied whole?"),
+    "link_expired": lazy_gettext("This link has expired."),
+    "link_used": lazy_gettext("This link has been used before."),
+    "link_replaced": lazy_gettext("There is a newer link than this, or it is no longer needed."),
+    "reauthentication_required": lazy_gettext("Please prove again who you are: your sign-in is too old for this."),
+    "refresh_reused": lazy_gettext("This sign-in was used twice, as after a theft, so it was ended."),
+    "bad_request": lazy_gettext("This request is not one that can be answered."),
+    "forbidden": lazy_gettext("This is not allowed."),
+    "not_found": lazy_gettext("There is nothing here."),
+    "method_not_allowed": lazy_gettext("This address does not take that method."),
+    "body_too_long": lazy_gettext("This is too long."),
+    "too_many_attempts": lazy_gettext("That was tried too often. Please wait as long as Retry-After says."),
+    "internal_error": lazy_gettext("Something broke on our side. Please try again in a minute."),
+    "store_unavailable": lazy_gettext(
+        "We cannot do that at the moment. Nothing was changed; please try again shortly."
+    ),
+    "busy": lazy_gettext("There is too much to do at the moment. Nothing was changed; please try again shortly."),
 }
 _PASSWORD_RULES = {
     "too_long": lazy_gettext("This password is too long. Please choose one of at most 256 characters."),
@@ -52,7 +91,12 @@ def sentence(error: DomainError) -> str:
     """What to tell the person whom a service refused, in their language, with what to do next."""
     if isinstance(error, PasswordRefused):
         return _password_sentence(error)
-    return str(_SENTENCES[error.code])
+    return sentence_of(error.code)
+
+
+def sentence_of(code: str) -> str:
+    """What to tell of a code, where no more is known."""
+    return str(_APP_SENTENCES.get(code) or _SENTENCES[code])
 
 
 def is_told(error: DomainError) -> bool:

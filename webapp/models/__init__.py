@@ -12,6 +12,7 @@ from webapp.models.outbox_message import OutboxMessage
 from webapp.models.rate_limit import RateLimit
 from webapp.models.security_event import SecurityEvent
 from webapp.models.sign_in_in_progress import SignInInProgress
+from webapp.models.signing_key import SigningKey
 from webapp.models.user import User
 
 __all__ = [
@@ -24,5 +25,6 @@ __all__ = [
     "RateLimit",
     "SecurityEvent",
     "SignInInProgress",
+    "SigningKey",
     "User",
 ]

@@ -31,6 +31,8 @@ class LoginSession(Base):
     ip: Mapped[str] = mapped_column(String(45))
     user_agent: Mapped[str] = mapped_column(String(USER_AGENT_LENGTH))
     device_name: Mapped[str | None] = mapped_column(String(100))  # what an app calls itself
+    generation: Mapped[int | None]  # of the refresh token that is current; None on the web
+    rotated_at: Mapped[datetime | None]  # when that one took the place of the one before
 
     def idle_expires_at(self) -> datetime:
         """When it is over unless it is used."""

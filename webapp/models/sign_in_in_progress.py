@@ -21,4 +21,6 @@ class SignInInProgress(Base):
     methods: Mapped[str] = mapped_column(String(64))
     proven_at: Mapped[datetime]
     persistent: Mapped[bool]
+    device_name: Mapped[str | None] = mapped_column(String(100))  # what an app calls itself
+    refresh_transport: Mapped[str | None] = mapped_column(String(8))  # "body" or "cookie"; None on the web
     expires_at: Mapped[datetime] = mapped_column(index=True)

@@ -26,5 +26,6 @@ class User(Base):
     password_changed_at: Mapped[datetime | None]
     password_blocked_at: Mapped[datetime | None]  # "this was not me": opens nothing until set anew by mailed link
     created_at: Mapped[datetime]
+    warning: Mapped[str | None] = mapped_column(String(32))  # policy.security_events.EventKind, shown on the next page
     disabled_at: Mapped[datetime | None]
     deletion_due_at: Mapped[datetime | None] = mapped_column(index=True)

@@ -22,6 +22,7 @@ class EndReason(StrEnum):
     DISABLED = auto()
     OPERATOR = auto()
     TOO_MANY = auto()
+    REFRESH_REUSED = auto()  # a spent refresh token came back: a thief's, or the thief was first
     IDLE = auto()  # never stored: follows from the times
     EXPIRED = auto()  # never stored: follows from the times
 

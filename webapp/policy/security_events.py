@@ -30,3 +30,4 @@ class EventKind(StrEnum):
     DISABLED = auto()
     ENABLED = auto()
     SIGNED_OUT_BY_OPERATOR = auto()
+    REFRESH_REUSED = auto()

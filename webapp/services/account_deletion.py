@@ -13,6 +13,7 @@ from webapp.services import account_mail
 from webapp.services.client import Client
 from webapp.services.login_sessions import SignedIn, end_login_sessions, lock_live, require_fresh
 from webapp.services.one_time import end_tokens
+from webapp.services.passwords import prove_own_password
 from webapp.services.security_events import log_security, record_event
 from webapp.services.sign_in import end_steps
 from webapp.services.transaction import transaction
@@ -21,12 +22,16 @@ WAITING_TIME = timedelta(days=7)  # in which signing in offers to keep the accou
 UNCONFIRMED_FOR = timedelta(days=7)  # after which an account that nobody confirmed is dropped
 
 
-def schedule_deletion(signed_in: SignedIn, client: Client) -> datetime:
-    """End every login session and delete the account after the waiting time; gives when.
+def schedule_deletion(signed_in: SignedIn, client: Client, *, password: str | None = None) -> datetime:
+    """End every login session and delete the account after the waiting time; gives when. The password may stand in for
+    a fresh sign-in.
 
-    Raises NotSignedIn or ReauthenticationRequired.
+    Raises NotSignedIn, ReauthenticationRequired, InvalidCredentials or TooManyAttempts.
     """
-    require_fresh(signed_in)
+    if password is None:
+        require_fresh(signed_in)
+    else:
+        prove_own_password(signed_in, password)
     with transaction() as tx:
         user, _ = lock_live(tx, signed_in)
         due = user.deletion_due_at = clock.now() + WAITING_TIME

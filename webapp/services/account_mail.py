@@ -85,6 +85,20 @@ def tell_of_guesses_before(tx: Session, user: User, client: Client, *, failures:
     )
 
 
+def tell_of_reuse(tx: Session, user: User, client: Client) -> None:
+    """Tell that an app was signed out because its refresh token was used twice. The device named is the one that came
+    second: the thief's, or the owner's own after the thief.
+    """
+    _tell(
+        tx,
+        user,
+        "refresh_reused",
+        client,
+        activity_link=links.link(links.ACTIVITY),
+        forgot_link=links.link(links.FORGOT_PASSWORD),
+    )
+
+
 def tell_of_new_password(tx: Session, user: User, client: Client) -> None:
     """Tell that the password was changed."""
     _tell(tx, user, "password_changed", client, forgot_link=links.link(links.FORGOT_PASSWORD))

@@ -4,13 +4,14 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, select
+from sqlalchemy import ColumnElement, and_, delete, or_, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from webapp import clock
 from webapp.models import KnownDevice, LoginSession, OneTimeToken, SecurityEvent, SignInInProgress
 from webapp.policy import security_events
-from webapp.services import outbox
+from webapp.policy.login_sessions import EndReason
+from webapp.services import outbox, signing_keys
 from webapp.services.account_deletion import delete_due_accounts, drop_unconfirmed_accounts
 from webapp.services.runtime import runtime
 from webapp.services.transaction import transaction
@@ -18,27 +19,35 @@ from webapp.services.transaction import transaction
 SLICE = 500  # rows a transaction, so that no lock is held for long
 # After the absolute limit, and so longer than any browser keeps the cookie: whenever it comes by again, it is told why.
 OVER_SESSIONS_KEPT_FOR = timedelta(days=2)
+# An app that was signed out hears why for a week; one that signed itself out asks no more. Both stay longer than the
+# news of their ending has to go round (services.revocation).
+ENDED_APPS_KEPT_FOR = timedelta(days=7)
+SIGNED_OUT_APPS_KEPT_FOR = timedelta(days=1)
 LINKS_KEPT_FOR = timedelta(days=7)  # long enough to say of an old link why it opens nothing
 DEVICES_KEPT_FOR = timedelta(days=400)  # as long as a browser keeps their cookie (RFC 6265bis, section 5.5)
 
 
 def purge(*, slices: int = 20) -> dict[str, int]:
-    """Remove what is over, at most `slices` slices of each; how many rows of each went. Safe at any time, by any
-    number of workers at once.
+    """Remove what is over, at most `slices` slices of each; how many rows of each went. Announces the next signing key
+    when that is due. Safe at any time, by any number of workers at once.
     """
     jobs: dict[str, Callable[[int], int]] = {
         "cookie_sessions": runtime().cookie_sessions.purge,
         "login_sessions": _purge_login_sessions,
+        "ended_apps": _purge_ended_apps,
         "sign_ins_in_progress": _purge_steps,
         "one_time_tokens": _purge_tokens,
         "known_devices": _purge_devices,
         "security_events": _purge_events,
         "rate_limits": runtime().throttle.purge,
         "outbox_messages": outbox.purge,
+        "signing_keys": signing_keys.purge_keys,
         "unconfirmed_accounts": drop_unconfirmed_accounts,
         "deleted_accounts": delete_due_accounts,
     }
-    return {name: _in_slices(job, slices) for name, job in jobs.items()}
+    gone = {name: _in_slices(job, slices) for name, job in jobs.items()}
+    signing_keys.rotate_if_due()
+    return gone
 
 
 def _in_slices(job: Callable[[int], int], slices: int) -> int:
@@ -53,6 +62,14 @@ def _in_slices(job: Callable[[int], int], slices: int) -> int:
 
 def _purge_login_sessions(limit: int) -> int:
     return _delete(LoginSession.id, LoginSession.expires_at < clock.now() - OVER_SESSIONS_KEPT_FOR, limit)
+
+
+def _purge_ended_apps(limit: int) -> int:
+    now, wait = clock.now(), runtime().settings.JWT_ACCESS
+    by_itself = LoginSession.end_reason == EndReason.SIGNED_OUT
+    gone = LoginSession.ended_at < now - wait - ENDED_APPS_KEPT_FOR
+    soon_gone = and_(by_itself, LoginSession.ended_at < now - wait - SIGNED_OUT_APPS_KEPT_FOR)
+    return _delete(LoginSession.id, and_(LoginSession.kind == "api", or_(gone, soon_gone)), limit)
 
 
 def _purge_steps(limit: int) -> int:

@@ -13,6 +13,7 @@ from webapp.models import KnownDevice
 from webapp.services.one_time import digest
 
 DEVICE_BYTES = 32
+MOST_A_USER = 100  # the ones unseen for longest give way: an app that keeps no cookie is a new device each time
 
 
 def is_known_device(tx: Session, user_id: uuid.UUID, device: str | None) -> bool:
@@ -35,9 +36,25 @@ def remember_device(tx: Session, user_id: uuid.UUID, device: str | None) -> tupl
     has_others = bool(tx.scalar(select(exists().where(KnownDevice.user_id == user_id))))
     device = device or secrets.token_urlsafe(DEVICE_BYTES)
     tx.add(KnownDevice(user_id=user_id, device_hash=digest(device), created_at=now, last_seen_at=now))
+    _make_room(tx, user_id)
     return device, has_others
 
 
 def forget_devices(tx: Session, user_id: uuid.UUID) -> None:
     """Treat every device of this account as new."""
     tx.execute(delete(KnownDevice).where(KnownDevice.user_id == user_id))
+
+
+def _make_room(tx: Session, user_id: uuid.UUID) -> None:
+    tx.flush()
+    surplus = (
+        select(KnownDevice.device_hash)
+        .where(KnownDevice.user_id == user_id)
+        .order_by(KnownDevice.last_seen_at.desc(), KnownDevice.device_hash)
+        .offset(MOST_A_USER)
+        .limit(MOST_A_USER)  # SQLite knows no OFFSET without a LIMIT
+    )
+    statement = delete(KnownDevice).where(
+        KnownDevice.user_id == user_id, KnownDevice.device_hash.in_(surplus.scalar_subquery())
+    )
+    tx.execute(statement, execution_options={"synchronize_session": False})

@@ -3,6 +3,7 @@
 import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from sqlalchemy import ColumnElement, bindparam, select, update
 from sqlalchemy.orm import Session
@@ -15,7 +16,7 @@ from webapp.policy.security_events import EventKind
 from webapp.services.client import Client
 from webapp.services.runtime import runtime
 from webapp.services.security_events import record_event
-from webapp.services.transaction import transaction
+from webapp.services.transaction import after_commit, transaction
 
 # Built once, with its id left open: putting a statement together costs more than running it.
 _RESUME = (
@@ -33,6 +34,8 @@ _RESUME = (
         User.created_at,
         User.password_changed_at,
         User.disabled_at,
+        User.email_verified_at,
+        User.warning,
     )
     .join(User, User.id == LoginSession.user_id)
     .where(LoginSession.id == bindparam("login_session_id"))
@@ -51,6 +54,8 @@ class SignedIn:
     auth_time: datetime
     created_at: datetime  # of the account
     password_changed_at: datetime | None
+    email_verified: bool
+    warning: str | None  # policy.security_events.EventKind of what the next page has to say
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,8 @@ def resume_login_session(login_session_id: uuid.UUID, client: Client) -> SignedI
         auth_time=row.auth_time,
         created_at=row.created_at,
         password_changed_at=row.password_changed_at,
+        email_verified=row.email_verified_at is not None,
+        warning=row.warning,
     )
 
 
@@ -141,6 +148,19 @@ def lock_users(tx: Session, *user_ids: uuid.UUID) -> None:
     tx.execute(locked)
 
 
+def take_warning(signed_in: SignedIn) -> str | None:
+    """What the next page has to say, once: of many pages opened at once, one gets it."""
+    with transaction() as tx:
+        taken = tx.scalar(
+            update(User)
+            .where(User.id == signed_in.user_id, User.warning == signed_in.warning)
+            .values(warning=None)
+            .execution_options(synchronize_session=False)
+            .returning(User.id)
+        )
+    return None if taken is None else signed_in.warning
+
+
 def sign_out(signed_in: SignedIn, client: Client) -> None:
     """End the login session that asks for it."""
     with transaction() as tx:
@@ -166,6 +186,17 @@ def end_login_session(signed_in: SignedIn, login_session_id: uuid.UUID, client: 
         record_event(tx, signed_in.user_id, EventKind.SESSION_ENDED, client, login_session_id=login_session_id)
 
 
+def end_own_login_session(signed_in: SignedIn, login_session_id: uuid.UUID, client: Client) -> None:
+    """As `end_login_session`; ending the one that asks is signing out. Ending another asks for a fresh proof (ASVS
+    7.5.2): a thief of one session must not be the one to end the owner's. Raises NotFound or ReauthenticationRequired.
+    """
+    if login_session_id == signed_in.login_session_id:
+        sign_out(signed_in, client)
+    else:
+        require_fresh(signed_in)
+        end_login_session(signed_in, login_session_id, client)
+
+
 def end_other_login_sessions(signed_in: SignedIn, client: Client) -> int:
     """End all of the user's login sessions but the one that asks; how many there were."""
     with transaction() as tx:
@@ -182,6 +213,26 @@ def end_other_login_sessions(signed_in: SignedIn, client: Client) -> int:
     return ended
 
 
+def end_every_login_session(signed_in: SignedIn, client: Client) -> int:
+    """End all of the user's login sessions, the one that asks too; how many there were. Asks for no fresh proof: it
+    gives a thief nothing, and an owner in a hurry must not be held up.
+    """
+    with transaction() as tx:
+        mine = LoginSession.id == signed_in.login_session_id
+        others = end_login_sessions(tx, signed_in.user_id, EndReason.ENDED_BY_USER, ~mine)
+        own = end_login_sessions(tx, signed_in.user_id, EndReason.SIGNED_OUT, mine)
+        record_event(
+            tx,
+            signed_in.user_id,
+            EventKind.OTHER_SESSIONS_ENDED,
+            client,
+            login_session_id=signed_in.login_session_id,
+            count=others,
+        )
+        record_event(tx, signed_in.user_id, EventKind.SIGNED_OUT, client, login_session_id=signed_in.login_session_id)
+    return others + own
+
+
 def end_login_sessions(tx: Session, user_id: uuid.UUID, reason: EndReason, *which: ColumnElement[bool]) -> int:
     """End, in `tx`, a user's login sessions: all, or those for which `which` holds. How many still were live."""
     lock_users(tx, user_id)
@@ -191,9 +242,14 @@ def end_login_sessions(tx: Session, user_id: uuid.UUID, reason: EndReason, *whic
         .where(LoginSession.user_id == user_id, LoginSession.ended_at.is_(None), *which)
         .values(ended_at=now, end_reason=reason)
         .execution_options(synchronize_session=False)
-        .returning(LoginSession.last_seen_at, LoginSession.idle_limit, LoginSession.expires_at)
-    )
-    return sum(
-        now < min(expires_at, last_seen_at + timedelta(seconds=idle_limit))
-        for last_seen_at, idle_limit, expires_at in ended
-    )
+        .returning(
+            LoginSession.id,
+            LoginSession.kind,
+            LoginSession.last_seen_at,
+            LoginSession.idle_limit,
+            LoginSession.expires_at,
+        )
+    ).all()
+    # Their access tokens are refused here at once, and by the other processes within about a second.
+    after_commit(tx, partial(runtime().revoked.note, *(str(row.id) for row in ended if row.kind == "api")))
+    return sum(now < min(row.expires_at, row.last_seen_at + timedelta(seconds=row.idle_limit)) for row in ended)

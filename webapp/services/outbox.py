@@ -39,6 +39,7 @@ MAILS: Mapping[str, frozenset[str]] = {
     "new_device": frozenset({"activity_link"}),
     "guessed_before": frozenset({"activity_link", "failures"}),
     "sessions_ended": frozenset({"link"}),
+    "refresh_reused": frozenset({"activity_link", "forgot_link"}),
     "deletion_scheduled": frozenset({"due_at", "sign_in_link"}),
     "account_deleted": frozenset(),
 }

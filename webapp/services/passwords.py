@@ -51,7 +51,7 @@ def reauthenticate(signed_in: SignedIn, password: str, client: Client) -> None:
 
     Raises InvalidCredentials, TooManyAttempts, or NotSignedIn where the login session ended meanwhile.
     """
-    _prove_own_password(signed_in, password)
+    prove_own_password(signed_in, password)
     with transaction() as tx:
         _, login_session = lock_live(tx, signed_in)
         login_session.auth_time = clock.now()
@@ -65,7 +65,7 @@ def change_password(signed_in: SignedIn, current_password: str, new_password: st
 
     Raises InvalidCredentials, PasswordRefused, TooManyAttempts or NotSignedIn.
     """
-    proven = _prove_own_password(signed_in, current_password)
+    proven = prove_own_password(signed_in, current_password)
     if normalise_password(new_password) == normalise_password(current_password):
         raise PasswordRefused("unchanged")
     check_new_password(new_password, email=signed_in.email, name=signed_in.name)
@@ -142,8 +142,10 @@ def _find_user(email_key: str, client: Client) -> tuple[User | None, bool]:
         return user, user is not None and is_known_device(tx, user.id, client.device)
 
 
-def _prove_own_password(signed_in: SignedIn, password: str) -> str | None:
-    """Prove the password of whoever is signed in; gives the hash that it fits."""
+def prove_own_password(signed_in: SignedIn, password: str) -> str | None:
+    """Prove the password of whoever is signed in; gives the hash that it fits. Raises InvalidCredentials or
+    TooManyAttempts.
+    """
     throttle, bucket = runtime().throttle, str(signed_in.login_session_id)
     throttle.hit(Limit.REAUTHENTICATE, bucket)
     with transaction() as tx:

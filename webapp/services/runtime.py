@@ -11,7 +11,11 @@ from typing import Protocol
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
+from webapp.services.access_tokens import AccessTokens
 from webapp.services.hashing import PasswordHashing
+from webapp.services.key_ring import KeyRing
+from webapp.services.refresh_tokens import RefreshTokens
+from webapp.services.revocation import RevokedSessions
 from webapp.services.sealing import Sealer
 from webapp.services.throttle import Throttle
 from webapp.settings import Settings
@@ -41,6 +45,10 @@ class Runtime:
     breached: BreachedPasswords
     throttle: Throttle
     sealer: Sealer
+    key_ring: KeyRing
+    access_tokens: AccessTokens
+    refresh_tokens: RefreshTokens
+    revoked: RevokedSessions
     cookie_sessions: CookieSessionStore
     wake_outbox: Callable[[], None]  # a mail was committed
 

@@ -59,6 +59,11 @@ class Sealer:
         except InvalidTag:
             raise SealBroken from None
 
+    def mac_keys(self, purpose: str) -> dict[str, bytes]:
+        """A key for message authentication under each secret key, by the id of that one; today's comes first."""
+        ordered = [self._own_id, *(key_id for key_id in self._secret_keys if key_id != self._own_id)]
+        return {key_id.hex(): _derived(self._secret_keys[key_id], f"mac: {purpose}", KEY_LENGTH) for key_id in ordered}
+
 
 def _key_id(secret_key: str) -> bytes:
     return _derived(secret_key, "key id", KEY_ID_LENGTH)

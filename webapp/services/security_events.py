@@ -58,11 +58,11 @@ def log_security(event: str, **ids: uuid.UUID | str | None) -> None:
     _log.info(event, **{name: str(value) for name, value in ids.items() if value is not None})
 
 
-def list_events(user_id: uuid.UUID, *, before: uuid.UUID | None = None) -> EventPage:
-    """One page of a user's events, paged by key so that page 1,000 costs what page 1 does."""
+def list_events(user_id: uuid.UUID, *, before: uuid.UUID | None = None, limit: int = PAGE_SIZE) -> EventPage:
+    """One page of at most `limit` of a user's events, paged by key so that page 1,000 costs what page 1 does."""
     query = select(SecurityEvent).where(SecurityEvent.user_id == user_id).order_by(SecurityEvent.id.desc())
     if before is not None:
         query = query.where(SecurityEvent.id < before)
     with transaction() as tx:
-        events = list(tx.scalars(query.limit(PAGE_SIZE + 1)))
-    return EventPage(events[:PAGE_SIZE], older=events[PAGE_SIZE - 1].id if len(events) > PAGE_SIZE else None)
+        events = list(tx.scalars(query.limit(limit + 1)))
+    return EventPage(events[:limit], older=events[limit - 1].id if len(events) > limit else None)

@@ -5,8 +5,9 @@ Proof, start and delivery stay apart: a door proves, this file starts the row, `
 
 import secrets
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from sqlalchemy import Select, delete, select, update
 from sqlalchemy.orm import Session
@@ -16,6 +17,7 @@ from webapp.errors import AccountDisabled, EmailUnverified, InvalidCredentials, 
 from webapp.models import LoginSession, SignInInProgress, User
 from webapp.models.login_session import USER_AGENT_LENGTH
 from webapp.policy.login_sessions import MOST_A_USER, EndReason
+from webapp.policy.rotation import FIRST_GENERATION
 from webapp.policy.security_events import EventKind
 from webapp.policy.sign_in import STEP_LIFE, SUSPICIOUS_FROM, Step, Verdict, judge_sign_in
 from webapp.services import account_mail, known_devices
@@ -23,7 +25,7 @@ from webapp.services.client import Client
 from webapp.services.one_time import digest
 from webapp.services.runtime import runtime
 from webapp.services.security_events import log_security, record_event
-from webapp.services.transaction import transaction
+from webapp.services.transaction import after_commit, transaction
 
 PASSWORD = "pwd"  # RFC 8176
 MAILED_LINK = "email"  # RFC 8176 has no name for it
@@ -49,6 +51,10 @@ class Started:
     expires_at: datetime
     persistent: bool
     device: str
+    auth_time: datetime
+    methods: tuple[str, ...]
+    generation: int | None = None  # of the first refresh token; None on the web
+    refresh_transport: str | None = None  # "body" or "cookie"; None on the web
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,16 @@ class Pending:
 
     step: Step
     handle: str
+    deletion_due_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The login session that is asked for: `kind` "web" or "api", and how it is to be kept."""
+
+    kind: str
+    persistent: bool  # "keep me signed in"
+    refresh_transport: str | None  # "body" or "cookie", for the API
 
 
 @dataclass(frozen=True)
@@ -67,21 +83,24 @@ class WaitingStep:
     deletion_due_at: datetime | None
 
 
-def start_sign_in(proof: Proof, client: Client, *, kind: str, persistent: bool = False) -> Started | Pending:
+def start_sign_in(
+    proof: Proof, client: Client, *, kind: str, persistent: bool = False, refresh_transport: str | None = None
+) -> Started | Pending:
     """Turn a proof into a login session of `kind` "web" or "api", or into the step that stands before it.
 
     Raises AccountDisabled, EmailUnverified (a new link was mailed), PasswordBlocked (a reset link was mailed), or
     InvalidCredentials where what was proven no longer holds.
     """
+    wanted = Wanted(kind, persistent=persistent, refresh_transport=refresh_transport)
     with transaction() as tx:
         user = _proven_user(tx, proof)
         if PASSWORD in proof.methods and user.password_changed_at != proof.password_changed_at:
             raise InvalidCredentials  # whoever changed it in between wants proofs by the old one to be void
         verdict = _judge(user, proof)
         if verdict is Verdict.START:
-            return _start_login_session(tx, user, proof, client, kind=kind, persistent=persistent)
+            return _start_login_session(tx, user, proof, client, wanted)
         if verdict is Verdict.KEEP_ACCOUNT:
-            return _wait(tx, proof, Step.KEEP_ACCOUNT, kind=kind, persistent=persistent)
+            return _wait(tx, user, proof, Step.KEEP_ACCOUNT, client, wanted)
     _mail_way_on(user, verdict, client)
     log_security("sign_in_refused", user_id=proof.user_id, reason=verdict)
     raise {
@@ -92,27 +111,28 @@ def start_sign_in(proof: Proof, client: Client, *, kind: str, persistent: bool =
 
 
 def find_step(handle: str | None) -> WaitingStep | None:
-    """The login-in-progress behind a handle, while it may be resumed. It carries no rights."""
+    """The login-in-progress on the web behind a handle, while it may be resumed. It carries no rights."""
     with transaction() as tx:
-        waiting = tx.scalar(_open_step(handle or ""))
+        waiting = tx.scalar(_open_step(handle or "", "web"))
         if waiting is None:
             return None
         due = tx.get_one(User, waiting.user_id).deletion_due_at
         return WaitingStep(Step(waiting.step), deletion_due_at=due)
 
 
-def keep_account(handle: str | None, client: Client) -> Started:
-    """Take back the deletion of the account that a login-in-progress waits before, and finish the sign-in.
+def keep_account(handle: str | None, client: Client, *, kind: str) -> Started:
+    """Take back the deletion of the account that a login-in-progress waits before, and finish the sign-in by the door
+    of that `kind` it began at.
 
     Raises SignInStepExpired, or what `start_sign_in` raises.
     """
     with transaction() as tx:
-        found = tx.scalar(_open_step(handle or ""))
+        found = tx.scalar(_open_step(handle or "", kind))
         if found is None or found.step != Step.KEEP_ACCOUNT:
             raise SignInStepExpired
         proof = Proof(found.user_id, tuple(found.methods.split()), found.proven_at)
         user = _proven_user(tx, proof)
-        step = tx.scalar(_open_step(handle or "").with_for_update())
+        step = tx.scalar(_open_step(handle or "", kind).with_for_update())
         if step is None:  # somebody was quicker while we waited for the user's row
             raise SignInStepExpired
         tx.delete(step)
@@ -120,7 +140,8 @@ def keep_account(handle: str | None, client: Client) -> Started:
         if _judge(user, proof) is not Verdict.START:
             raise SignInStepExpired
         record_event(tx, user.id, EventKind.DELETION_CANCELLED, client)
-        return _start_login_session(tx, user, proof, client, kind=step.kind, persistent=step.persistent)
+        wanted = Wanted(step.kind, persistent=step.persistent, refresh_transport=step.refresh_transport)
+        return _start_login_session(tx, user, proof, replace(client, device_name=step.device_name), wanted)
 
 
 def end_steps(tx: Session, user_id: uuid.UUID) -> None:
@@ -160,43 +181,54 @@ def _judge(user: User, proof: Proof) -> Verdict:
     )
 
 
-def _wait(tx: Session, proof: Proof, step: Step, *, kind: str, persistent: bool) -> Pending:
+def _wait(tx: Session, user: User, proof: Proof, step: Step, client: Client, wanted: Wanted) -> Pending:
     handle = secrets.token_urlsafe(32)
     tx.add(
         SignInInProgress(
             handle_hash=digest(handle),
             user_id=proof.user_id,
             step=step,
-            kind=kind,
+            kind=wanted.kind,
             methods=" ".join(proof.methods),
             proven_at=proof.at,
-            persistent=persistent,
+            persistent=wanted.persistent,
+            device_name=client.device_name,
+            refresh_transport=wanted.refresh_transport,
             expires_at=clock.now() + STEP_LIFE,
         )
     )
-    return Pending(step, handle)
+    return Pending(step, handle, deletion_due_at=user.deletion_due_at)
 
 
-def _start_login_session(
-    tx: Session, user: User, proof: Proof, client: Client, *, kind: str, persistent: bool
-) -> Started:
-    settings, now = runtime().settings, clock.now()
-    idle = settings.REMEMBER_IDLE if persistent else settings.SESSION_IDLE
-    absolute = settings.REMEMBER_ABSOLUTE if persistent else settings.SESSION_ABSOLUTE
+def _limits(wanted: Wanted) -> tuple[timedelta, timedelta]:
+    """How long a login session may go unused, and how long it lasts in any case."""
+    settings = runtime().settings
+    if wanted.kind == "api":
+        # An app that lies unused for three weeks is still this person's; what a thief could use ends at each rotation.
+        return settings.JWT_REFRESH, settings.JWT_REFRESH
+    if wanted.persistent:
+        return settings.REMEMBER_IDLE, settings.REMEMBER_ABSOLUTE
+    return settings.SESSION_IDLE, settings.SESSION_ABSOLUTE
+
+
+def _start_login_session(tx: Session, user: User, proof: Proof, client: Client, wanted: Wanted) -> Started:
+    now = clock.now()
+    idle, absolute = _limits(wanted)
     device, is_news = known_devices.remember_device(tx, user.id, client.device)
     login_session = LoginSession(
         user_id=user.id,
-        kind=kind,
+        kind=wanted.kind,
         methods=" ".join(proof.methods),
         auth_time=proof.at,
         created_at=now,
         last_seen_at=now,
         idle_limit=int(idle / timedelta(seconds=1)),
         expires_at=now + absolute,
-        persistent=persistent,
+        persistent=wanted.persistent,
         ip=client.ip,
         user_agent=client.user_agent[:USER_AGENT_LENGTH],
         device_name=client.device_name,
+        generation=FIRST_GENERATION if wanted.kind == "api" else None,
     )
     tx.add(login_session)
     tx.flush()
@@ -208,7 +240,17 @@ def _start_login_session(
         account_mail.tell_of_new_device(tx, user, client)
     elif proof.failures >= SUSPICIOUS_FROM:
         account_mail.tell_of_guesses_before(tx, user, client, failures=proof.failures)
-    return Started(login_session.id, user.id, login_session.expires_at, persistent, device)
+    return Started(
+        login_session.id,
+        user.id,
+        login_session.expires_at,
+        wanted.persistent,
+        device,
+        auth_time=proof.at,
+        methods=proof.methods,
+        generation=login_session.generation,
+        refresh_transport=wanted.refresh_transport,
+    )
 
 
 def _make_room(tx: Session, user_id: uuid.UUID) -> None:
@@ -219,15 +261,19 @@ def _make_room(tx: Session, user_id: uuid.UUID) -> None:
         .offset(MOST_A_USER)
         .limit(MOST_A_USER)  # SQLite knows no OFFSET without a LIMIT
     )
-    tx.execute(
+    gone = tx.scalars(
         update(LoginSession)
         .where(LoginSession.id.in_(surplus.scalar_subquery()))
         .values(ended_at=clock.now(), end_reason=EndReason.TOO_MANY)
         .execution_options(synchronize_session=False)
+        .returning(LoginSession.id)
     )
+    after_commit(tx, partial(runtime().revoked.note, *map(str, gone)))
 
 
-def _open_step(handle: str) -> Select[SignInInProgress]:
+def _open_step(handle: str, kind: str) -> Select[SignInInProgress]:
     return select(SignInInProgress).where(
-        SignInInProgress.handle_hash == digest(handle), SignInInProgress.expires_at > clock.now()
+        SignInInProgress.handle_hash == digest(handle),
+        SignInInProgress.kind == kind,
+        SignInInProgress.expires_at > clock.now(),
     )

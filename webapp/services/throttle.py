@@ -4,9 +4,11 @@ import hashlib
 import hmac
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import cast
 
 import redis
@@ -29,6 +31,16 @@ REDIS_ANSWER_TIMEOUT = timedelta(seconds=1)
 SHORTEST_WAIT = timedelta(seconds=1)
 
 
+@dataclass(frozen=True)
+class Usage:
+    """One counter after an attempt was counted."""
+
+    counter: str
+    amount: int  # at most, in its window
+    remaining: int
+    resets_in: Callable[[], timedelta]  # asks the store
+
+
 class Throttle:
     """The limits of policy.throttling, kept.
 
@@ -41,28 +53,42 @@ class Throttle:
     StoreUnavailable, and nobody gets in uncounted (ASVS 16.5.3).
     """
 
-    def __init__(self, storage: Storage, *, enabled: bool, secret: str = "") -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        *,
+        enabled: bool,
+        secret: str = "",
+        observe: Callable[[Usage], None] = lambda _usage: None,
+    ) -> None:
         self._storage = storage
+        self._observe = observe
         self._windows = FixedWindowRateLimiter(storage)
         self._enabled = enabled
         self._secret = hashlib.sha256(b"throttle: " + secret.encode()).digest()
 
     def hit(self, limit: Limit, *key: str) -> None:
         """Count an attempt. Raises TooManyAttempts when it is one too many, and StoreUnavailable."""
+        self._count(limit, key, self._observe)
+
+    def _count(self, limit: Limit, key: tuple[str, ...], observe: Callable[[Usage], None]) -> None:
         if not self._enabled:
             return
         digest = self._digest(key)
         with self._store():
             for window in limit.windows:
                 item = _item(limit, window)
-                if not self._windows.hit(item, digest):
+                counted = self._storage.incr(item.key_for(digest), item.get_expiry())
+                remaining = max(0, item.amount - counted)
+                observe(Usage(limit.counter, item.amount, remaining, partial(self._wait, item, digest)))
+                if counted > item.amount:
                     # What a short window refuses is not counted in a longer one, or hammering would make an hour a day.
                     raise TooManyAttempts(self._wait(item, digest))
 
     def allows(self, limit: Limit, *key: str) -> bool:
         """Count an attempt and say whether it may be, for what is left undone in silence. Raises StoreUnavailable."""
         try:
-            self.hit(limit, *key)
+            self._count(limit, key, lambda _usage: None)
         except TooManyAttempts:
             return False
         return True
@@ -77,6 +103,7 @@ class Throttle:
                 item = _item(limit, window)
                 if limit.on_success is OnSuccess.START_AGAIN:
                     self._windows.clear(item, digest)
+                    self._observe(Usage(limit.counter, item.amount, item.amount, lambda life=window.length: life))
                 elif self._storage.get(item.key_for(digest)) > 0:  # else its window ended in the meantime
                     self._windows.hit(item, digest, cost=-1)
 
@@ -110,10 +137,12 @@ class Throttle:
             raise StoreUnavailable from error
 
 
-def make_throttle(settings: Settings, engine: Engine) -> Throttle:
-    """The throttle that the settings ask for: counting in Redis where there is one, else in the database."""
+def make_throttle(settings: Settings, engine: Engine, observe: Callable[[Usage], None]) -> Throttle:
+    """The throttle that the settings ask for: counting in Redis where there is one, else in the database. `observe` is
+    called after each attempt that was counted openly.
+    """
     storage = _redis_storage(settings.REDIS_URL) if settings.REDIS_URL else _sql_storage(engine)
-    return Throttle(storage, enabled=settings.RATELIMIT_ENABLED, secret=settings.SECRET_KEY)
+    return Throttle(storage, enabled=settings.RATELIMIT_ENABLED, secret=settings.SECRET_KEY, observe=observe)
 
 
 def _sql_storage(engine: Engine) -> SqlStorage:

@@ -23,6 +23,7 @@ SENTENCES = {
     "data_exported": lazy_gettext("The data of the account was downloaded."),
     "deletion_scheduled": lazy_gettext("Somebody asked to delete the account."),
     "deletion_cancelled": lazy_gettext("The account was kept; it will not be deleted."),
+    "refresh_reused": lazy_gettext("A sign-in of an app was used twice, as after a theft, so that app was signed out."),
     "disabled": lazy_gettext("We closed the account."),
     "enabled": lazy_gettext("We opened the account again."),
 }

@@ -9,6 +9,7 @@ from webapp import clock
 from webapp.http.redirects import see_other
 from webapp.services.readiness import stores_that_are_down
 from webapp.services.runtime import runtime
+from webapp.services.signing_keys import JWKS_MAX_AGE, published_keys
 
 CONTACT_LIFE = timedelta(days=180)  # RFC 9116 wants less than a year
 
@@ -32,6 +33,18 @@ def readyz() -> tuple[Response, int]:
 def change_password() -> BaseResponse:
     """Where password managers send people (W3C, A Well-Known URL for Changing Passwords)."""
     return see_other(url_for("account.password"))
+
+
+@bp.get("/.well-known/jwks.json")
+def jwks() -> Response:
+    """The keys by which anybody can verify our access tokens (RFC 7517)."""
+    response = jsonify(keys=[key.jwk for key in published_keys()])
+    response.mimetype = "application/jwk-set+json"
+    # Public, and read by other services' pages, too. A new key is announced for longer than this is kept.
+    response.headers["Cache-Control"] = f"public, max-age={int(JWKS_MAX_AGE.total_seconds())}"
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    return response
 
 
 @bp.get("/.well-known/security.txt")

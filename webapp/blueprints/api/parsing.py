@@ -1,0 +1,46 @@
+"""From a request to checked values: our strict JSON, marshmallow's shapes, refusals as errors of ours."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NoReturn
+
+from flask import Request
+from marshmallow import Schema, ValidationError
+from webargs import missing
+from webargs.flaskparser import FlaskParser
+
+from webapp.errors import ValidationFailed
+from webapp.http.json_bodies import pointer_to, read_json
+
+IN_QUERY = "?"  # before the name of a parameter, where a JSON pointer cannot point
+
+
+class StrictParser(FlaskParser):
+    """Reads bodies as `http.json_bodies` does, and raises ValidationFailed with a JSON pointer for each misfit."""
+
+    def load_json(self, req: Request, schema: Schema) -> Any:
+        """The body, or `missing`."""
+        body = read_json(req)
+        return missing if body is None else body
+
+    def handle_error(
+        self, error: ValidationError, req: Request, schema: Schema, *, error_status_code: Any, error_headers: Any
+    ) -> NoReturn:
+        """Tell every misfit at its place."""
+        messages = error.messages if isinstance(error.messages, Mapping) else {}
+        found = [item for location, told in messages.items() for item in _misfits(told, location)]
+        raise ValidationFailed(tuple(found)) from None
+
+
+def _misfits(told: Any, location: str) -> Iterator[tuple[str, str]]:
+    for parts, text in _leaves(told):
+        names = [part for part in parts if part != "_schema"]
+        yield (pointer_to(*names) if location == "json" else f"{IN_QUERY}{'.'.join(names)}"), text
+
+
+def _leaves(told: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
+    if isinstance(told, Mapping):
+        for name, inner in told.items():
+            yield from _leaves(inner, (*path, str(name)))
+    else:
+        for text in told if isinstance(told, list) else [told]:
+            yield path, str(text)

@@ -1,0 +1,150 @@
+"""The keys of access tokens as one process knows them: read from the database, unsealed, kept as objects.
+
+Only a private half that opens under the secret key counts, and the public half is derived from it: who can write into
+the database, and no more, makes no key that anybody trusts.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from cryptography.hazmat.primitives.asymmetric.ec import (
+    SECP256R1,
+    EllipticCurvePrivateKey,
+    EllipticCurvePublicKey,
+    generate_private_key,
+)
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_der_private_key,
+)
+from jwt.algorithms import ECAlgorithm
+from sqlalchemy import Engine, select
+
+from webapp import clock
+from webapp.models import SigningKey
+from webapp.policy.signing_keys import KeyState, KeyTimes, judge_keys
+from webapp.services.jwk import thumbprint
+from webapp.services.sealing import SealBroken, Sealer
+
+ALGORITHM = "ES256"  # RS256 is not for new systems (ASVS 11.6.1, appendix C); RFC 9068, section 2.1, would have it
+READ_AGAIN_AFTER = timedelta(seconds=10)
+UNKNOWN_READ_AGAIN_AFTER = timedelta(seconds=1)  # for a key id nobody has heard of: a new key, or nonsense
+_PURPOSE = "signing key"
+
+_log = structlog.get_logger("key_ring")
+_READ = select(
+    SigningKey.kid, SigningKey.number, SigningKey.sealed, SigningKey.active_from, SigningKey.withdrawn_at
+).order_by(SigningKey.number)
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key, ready for use."""
+
+    kid: str
+    number: int
+    state: KeyState
+    private: EllipticCurvePrivateKey = field(repr=False)
+    public: EllipticCurvePublicKey = field(repr=False)
+    jwk: dict[str, Any]  # the public half (RFC 7517)
+
+
+class KeyRing:
+    """The keys that are announced, active or retired, read at most every READ_AGAIN_AFTER."""
+
+    def __init__(
+        self, engine: Engine, sealer: Sealer, *, token_life: timedelta, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._engine = engine
+        self._sealer = sealer
+        self._token_life = token_life
+        self._monotonic = monotonic
+        self._reading = threading.Lock()
+        self._opened: dict[str, tuple[EllipticCurvePrivateKey, dict[str, Any]]] = {}
+        self._keys: dict[str, Key] = {}
+        self._read_at = float("-inf")
+        self.highest = 0  # number of any key there was when the ring was read
+
+    def find_signing(self) -> Key | None:
+        """The key that signs now."""
+        self._keep_up(READ_AGAIN_AFTER)
+        return next((key for key in self._keys.values() if key.state is KeyState.ACTIVE), None)
+
+    def find(self, kid: str) -> Key | None:
+        """The key of that id, if what it signed may be good."""
+        self._keep_up(READ_AGAIN_AFTER)
+        if kid not in self._keys:
+            self._keep_up(UNKNOWN_READ_AGAIN_AFTER)
+        return self._keys.get(kid)
+
+    def published(self) -> list[Key]:
+        """The keys that everybody may know of, the oldest first."""
+        self._keep_up(READ_AGAIN_AFTER)
+        return list(self._keys.values())
+
+    def read(self) -> None:
+        """Read the keys now."""
+        with self._engine.connect() as connection:
+            rows = connection.execute(_READ).all()
+        times = [KeyTimes(row.number, row.active_from, withdrawn=row.withdrawn_at is not None) for row in rows]
+        readable = [(row, opened) for row in rows if (opened := self._open(row.kid, row.sealed)) is not None]
+        states = judge_keys(
+            [known for known in times if known.withdrawn or any(row.number == known.number for row, _ in readable)],
+            now=clock.now(),
+            token_life=self._token_life,
+        )
+        self.highest = max((row.number for row in rows), default=0)
+        self._keys = {
+            row.kid: Key(row.kid, row.number, states[row.number], private, private.public_key(), jwk)
+            for row, (private, jwk) in readable
+            if states[row.number] is not KeyState.GONE
+        }
+        self._read_at = self._monotonic()
+
+    def seal(self, private: EllipticCurvePrivateKey) -> tuple[str, bytes]:
+        """The id of a key, and its private half as it is kept."""
+        kid = thumbprint(_jwk(private.public_key()))
+        der = private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+        return kid, self._sealer.seal(der, purpose=_PURPOSE, bound_to=kid)
+
+    def _keep_up(self, patience: timedelta) -> None:
+        if self._monotonic() - self._read_at < patience.total_seconds():
+            return
+        # Whoever finds that another thread reads takes what there is, unless there is nothing yet.
+        if not self._reading.acquire(blocking=not self._keys):
+            return
+        try:
+            if self._monotonic() - self._read_at >= patience.total_seconds():
+                self.read()
+        finally:
+            self._reading.release()
+
+    def _open(self, kid: str, sealed: bytes) -> tuple[EllipticCurvePrivateKey, dict[str, Any]] | None:
+        if not sealed:
+            return None
+        if kid not in self._opened:
+            try:
+                private = load_der_private_key(self._sealer.open(sealed, purpose=_PURPOSE, bound_to=kid), None)
+            except (SealBroken, ValueError):
+                _log.error("signing_key_unreadable", kid=kid)
+                return None
+            if not isinstance(private, EllipticCurvePrivateKey):
+                return None
+            self._opened[kid] = private, {"kid": kid, **_jwk(private.public_key()), "use": "sig", "alg": ALGORITHM}
+        return self._opened[kid]
+
+
+def new_private_key() -> EllipticCurvePrivateKey:
+    """A new key on P-256."""
+    return generate_private_key(SECP256R1())
+
+
+def _jwk(public: EllipticCurvePublicKey) -> dict[str, Any]:
+    return dict(ECAlgorithm.to_jwk(public, as_dict=True))

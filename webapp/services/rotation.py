@@ -1,0 +1,136 @@
+"""Refreshing: one row a device, one step by compare-and-swap, and one answer for all who hold the same line."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, bindparam, select, update
+from sqlalchemy.orm import Session
+
+from webapp import clock
+from webapp.errors import RefreshReused, SessionRevoked, TokenExpired
+from webapp.models import LoginSession, User
+from webapp.policy.login_sessions import EndReason
+from webapp.policy.rotation import REUSED, Verdict, judge_refresh
+from webapp.policy.security_events import EventKind
+from webapp.services import account_mail
+from webapp.services.access_tokens import Subject
+from webapp.services.client import Client
+from webapp.services.login_sessions import end_login_sessions
+from webapp.services.refresh_tokens import RefreshToken
+from webapp.services.runtime import runtime
+from webapp.services.security_events import record_event
+from webapp.services.tokens import Tokens, issue_tokens
+from webapp.services.transaction import transaction
+
+_WANTED = (
+    LoginSession.user_id,
+    LoginSession.generation,
+    LoginSession.expires_at,
+    LoginSession.auth_time,
+    LoginSession.methods,
+)
+# Built once, with their values left open: this is what apps do all day.
+_STEP = (
+    update(LoginSession)
+    .where(
+        LoginSession.id == bindparam("sid"),
+        LoginSession.generation == bindparam("presented"),
+        LoginSession.ended_at.is_(None),
+        LoginSession.expires_at > bindparam("now"),
+    )
+    .values(
+        generation=LoginSession.generation + 1,
+        rotated_at=bindparam("now"),
+        last_seen_at=bindparam("now"),
+        ip=bindparam("from_ip"),
+    )
+    .returning(*_WANTED)
+    .execution_options(synchronize_session=False)
+)
+_LOOK = select(*_WANTED, LoginSession.rotated_at, LoginSession.ended_at, LoginSession.end_reason).where(
+    LoginSession.id == bindparam("sid")
+)
+
+
+@dataclass(frozen=True)
+class _Line:
+    """What a login session's row says of its refresh tokens."""
+
+    subject: Subject
+    generation: int
+    expires_at: datetime
+
+
+def rotate_refresh_token(raw: str, client: Client) -> Tokens:
+    """Exchange a refresh token for the current generation of its login session.
+
+    The current one steps to the next. The one just left behind gets the current one again, within the leeway. Any
+    other ends the login session: its owner reads of it in a mail, in the log of the account and on the next page.
+
+    Raises TokenInvalid, TokenExpired, SessionRevoked, or RefreshReused (RFC 9700, section 4.14.2; ASVS 10.4.5).
+    """
+    token = runtime().refresh_tokens.verify(raw)
+    with transaction() as tx:
+        verdict, line, reason = _step(tx, token, client)
+    if verdict in REUSED and line is not None:
+        _end_line(token, line, verdict, client)
+        raise RefreshReused
+    if verdict is Verdict.EXPIRED:
+        raise TokenExpired
+    if verdict is Verdict.ENDED or line is None:
+        raise SessionRevoked(**({"reason": reason} if reason else {}))
+    return issue_tokens(line.subject, generation=line.generation, expires_at=line.expires_at)
+
+
+def sign_out_by_refresh_token(raw: str, client: Client) -> None:
+    """End the login session of a refresh token, whichever generation it is of: whoever held it may at least do that.
+
+    Raises TokenInvalid, or TokenExpired; a login session that is over already is no error.
+    """
+    token = runtime().refresh_tokens.verify(raw)
+    with transaction() as tx:
+        row = tx.execute(_LOOK, {"sid": token.login_session_id}).one_or_none()
+        if row is not None and end_login_sessions(
+            tx, row.user_id, EndReason.SIGNED_OUT, LoginSession.id == token.login_session_id
+        ):
+            record_event(tx, row.user_id, EventKind.SIGNED_OUT, client, login_session_id=token.login_session_id)
+
+
+def _step(tx: Session, token: RefreshToken, client: Client) -> tuple[Verdict, _Line | None, str | None]:
+    """Compare and swap: of any number who present the current generation, on any number of workers, one steps."""
+    sid, now = token.login_session_id, clock.now()
+    values = {"sid": sid, "presented": token.generation, "now": now, "from_ip": client.ip}
+    stepped = tx.execute(_STEP, values).one_or_none()
+    if stepped is not None:
+        return Verdict.ROTATE, _line(sid, stepped), None
+    row = tx.execute(_LOOK, {"sid": sid}).one_or_none()
+    if row is None or row.generation is None:
+        return Verdict.ENDED, None, None
+    verdict = judge_refresh(
+        presented=token.generation,
+        current=row.generation,
+        rotated_at=row.rotated_at,
+        ended=row.ended_at is not None,
+        expires_at=row.expires_at,
+        now=now,
+        leeway=runtime().settings.REFRESH_LEEWAY,
+    )
+    return verdict, _line(sid, row), row.end_reason
+
+
+def _end_line(token: RefreshToken, line: _Line, verdict: Verdict, client: Client) -> None:
+    sid = token.login_session_id
+    with transaction() as tx:
+        if not end_login_sessions(tx, line.subject.user_id, EndReason.REFRESH_REUSED, LoginSession.id == sid):
+            return  # somebody else showed a spent one at the same moment, or the owner ended it
+        user = tx.get_one(User, line.subject.user_id)
+        user.warning = EventKind.REFRESH_REUSED
+        record_event(tx, user.id, EventKind.REFRESH_REUSED, client, login_session_id=sid, case=verdict.value)
+        account_mail.tell_of_reuse(tx, user, client)
+
+
+def _line(sid: uuid.UUID, row: Row[*tuple[Any, ...]]) -> _Line:
+    subject = Subject(row.user_id, sid, row.auth_time, tuple(row.methods.split()))
+    return _Line(subject, row.generation, row.expires_at)

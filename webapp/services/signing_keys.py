@@ -1,0 +1,158 @@
+"""Making, listing, rotating and withdrawing the keys that sign access tokens.
+
+Every key has the next number, and numbers are unique: of many workers who make one at once, one does, and all use it.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Select, delete, func, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from webapp import clock
+from webapp.errors import NotFound, StoreUnavailable
+from webapp.models import SigningKey
+from webapp.policy.signing_keys import (
+    ANNOUNCED_FOR,
+    CLOCK_SKEW,
+    JWKS_MAX_AGE,
+    KeyState,
+    KeyTimes,
+    is_due,
+    judge_keys,
+)
+from webapp.services.key_ring import Key, new_private_key
+from webapp.services.runtime import runtime
+from webapp.services.security_events import log_security
+from webapp.services.transaction import transaction
+
+__all__ = ["JWKS_MAX_AGE", "KeyState"]  # for those who publish and show the keys
+
+_TRIES = 5  # at being one of those who make the first key, or at reading what another made
+
+
+@dataclass(frozen=True)
+class KeyOverview:
+    """One key as an operator sees it."""
+
+    kid: str
+    state: KeyState
+    created_at: datetime
+    active_from: datetime
+    readable: bool  # its private half opens under the secret keys there are
+
+
+def current_key() -> Key:
+    """The key that signs now, made where there is none. Not within a transaction. Raises StoreUnavailable."""
+    ring = runtime().key_ring
+    for _ in range(_TRIES):
+        if (key := ring.find_signing()) is not None:
+            return key
+        _make_key(active_now=True)
+        ring.read()
+    raise StoreUnavailable(store="signing_keys")
+
+
+def published_keys() -> list[Key]:
+    """Every key that others are to know, one at least: the announced, the active, the retired. Raises
+    StoreUnavailable.
+    """
+    current_key()
+    return runtime().key_ring.published()
+
+
+def list_keys() -> list[KeyOverview]:
+    """Every key there is a row for, the oldest first."""
+    ring = runtime().key_ring
+    ring.read()
+    known = {key.kid for key in ring.published()}
+    with transaction() as tx:
+        rows = list(tx.scalars(select(SigningKey).order_by(SigningKey.number)))
+    states = _states(rows)
+    return [
+        KeyOverview(row.kid, states[row.number], row.created_at, row.active_from, readable=row.kid in known)
+        for row in rows
+    ]
+
+
+def rotate_keys() -> KeyOverview:
+    """Announce the next key; it signs once everybody has heard of it. One that is announced already stays the next:
+    repeated, or done by many at once, this makes one key.
+    """
+    current_key()
+    for key in runtime().key_ring.published():
+        if key.state is KeyState.ANNOUNCED:
+            break
+    else:
+        _make_key(active_now=False)
+    return next(key for key in reversed(list_keys()) if key.state in (KeyState.ANNOUNCED, KeyState.ACTIVE))
+
+
+def rotate_if_due() -> int:
+    """Announce the next key when the newest has signed for long enough; how many were made."""
+    with transaction() as tx:
+        newest = tx.scalar(select(func.max(SigningKey.active_from)).where(SigningKey.withdrawn_at.is_(None)))
+    if newest is None or not is_due(newest, clock.now()):
+        return 0
+    rotate_keys()
+    return 1
+
+
+def withdraw_key(kid: str) -> None:
+    """Take a key back at once, because somebody else may have it: what it signed is good nowhere here any more, and
+    whoever held such a token gets another with the refresh token. The next key signs from now on. Raises NotFound.
+    """
+    with transaction() as tx:
+        row = tx.get(SigningKey, kid, with_for_update=True)
+        if row is None or row.withdrawn_at is not None:
+            raise NotFound
+        row.withdrawn_at, row.sealed = clock.now(), b""
+        announced = tx.scalar(_live().where(SigningKey.active_from > clock.now()).order_by(SigningKey.number))
+        if announced is not None and not _has_active(tx):
+            announced.active_from = clock.now()
+    log_security("signing_key_withdrawn", kid=kid)
+    runtime().key_ring.read()
+    current_key()
+
+
+def purge_keys(limit: int) -> int:
+    """Delete keys of which nothing can be good any more; how many it were."""
+    with transaction() as tx:
+        rows = list(tx.scalars(select(SigningKey).order_by(SigningKey.number)))
+        # A withdrawn one stays as long as the word of it has to go round.
+        until = clock.now() - runtime().settings.JWT_ACCESS - CLOCK_SKEW
+        gone = [
+            row.kid
+            for row in rows
+            if _states(rows)[row.number] is KeyState.GONE and (row.withdrawn_at is None or row.withdrawn_at < until)
+        ][:limit]
+        tx.execute(delete(SigningKey).where(SigningKey.kid.in_(gone)).execution_options(synchronize_session=False))
+    return len(gone)
+
+
+def _make_key(*, active_now: bool) -> None:
+    ring = runtime().key_ring
+    kid, sealed = ring.seal(new_private_key())
+    now = clock.now()
+    active_from = now if active_now else now + ANNOUNCED_FOR
+    try:
+        with transaction() as tx:
+            # Compare and swap: the number after the highest that was there when this worker saw the need.
+            tx.add(SigningKey(kid=kid, number=ring.highest + 1, sealed=sealed, created_at=now, active_from=active_from))
+    except IntegrityError:
+        return  # another worker was quicker; its key is the key
+    log_security("signing_key_made", kid=kid)
+
+
+def _states(rows: list[SigningKey]) -> dict[int, KeyState]:
+    times = [KeyTimes(row.number, row.active_from, withdrawn=row.withdrawn_at is not None) for row in rows]
+    return judge_keys(times, now=clock.now(), token_life=runtime().settings.JWT_ACCESS)
+
+
+def _live() -> Select[SigningKey]:
+    return select(SigningKey).where(SigningKey.withdrawn_at.is_(None))
+
+
+def _has_active(tx: Session) -> bool:
+    return tx.scalar(_live().where(SigningKey.active_from <= clock.now()).limit(1)) is not None

@@ -1,0 +1,106 @@
+"""What an app gets when it has signed in or refreshed, and what a token that comes back stands for."""
+
+import uuid
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from webapp import clock
+from webapp.errors import AccountDeletionPending, SessionRevoked, SignInStepRequired
+from webapp.policy.names import clean_name
+from webapp.policy.sign_in import Step
+from webapp.services import passwords, sign_in
+from webapp.services.access_tokens import Claims, Subject
+from webapp.services.client import Client
+from webapp.services.login_sessions import Over, SignedIn, resume_login_session
+from webapp.services.refresh_tokens import RefreshToken
+from webapp.services.runtime import runtime
+from webapp.services.signing_keys import current_key
+
+API = "api"  # the kind of a login session that has tokens
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """An access token and a refresh token, with how long each is good."""
+
+    access_token: str = field(repr=False)
+    expires_in: timedelta
+    refresh_token: str = field(repr=False)
+    refresh_expires_in: timedelta
+    session_id: uuid.UUID
+
+
+@dataclass(frozen=True)
+class SignedInByApi:
+    """A sign-in that an app began: its tokens, how the refresh token is to travel, and the known-device secret."""
+
+    tokens: Tokens
+    refresh_transport: str
+    device: str = field(repr=False)
+
+
+def sign_in_with_password(email: str, password: str, client: Client, *, refresh_transport: str) -> SignedInByApi:
+    """The password door of the API. Raises what `verify_password` and `start_sign_in` raise, and
+    AccountDeletionPending where the account waits to be deleted.
+    """
+    proof = passwords.verify_password(email, password, client)
+    outcome = sign_in.start_sign_in(proof, client, kind=API, refresh_transport=refresh_transport)
+    if isinstance(outcome, sign_in.Pending):
+        raise _step_required(outcome)
+    return _delivered(outcome)
+
+
+def clean_device_name(name: str | None) -> str | None:
+    """What an app calls itself, as it is kept and shown; None for nothing."""
+    return clean_name(name or "") or None
+
+
+def keep_account(step_token: str, client: Client) -> SignedInByApi:
+    """Finish a sign-in that AccountDeletionPending stopped, and keep the account. Raises SignInStepExpired."""
+    return _delivered(sign_in.keep_account(step_token, client, kind=API))
+
+
+def issue_tokens(subject: Subject, *, generation: int, expires_at: datetime) -> Tokens:
+    """A pair for a login session. Not within a transaction. Raises StoreUnavailable."""
+    now, settings = clock.now(), runtime().settings
+    refresh = RefreshToken(subject.login_session_id, generation)
+    return Tokens(
+        access_token=runtime().access_tokens.issue(current_key(), subject),
+        expires_in=settings.JWT_ACCESS,
+        refresh_token=runtime().refresh_tokens.issue(refresh, expires_at=expires_at),
+        refresh_expires_in=expires_at - now,
+        session_id=subject.login_session_id,
+    )
+
+
+def verify_access_token(raw: str) -> Claims:
+    """The claims of an access token whose login session goes on, as far as news of a second ago tells; no query.
+
+    Raises TokenInvalid, TokenExpired, SessionRevoked or StoreUnavailable.
+    """
+    claims = runtime().access_tokens.verify(raw)
+    if runtime().revoked.includes(claims["sid"]):
+        raise SessionRevoked
+    return claims
+
+
+def resume(claims: Claims, client: Client) -> SignedIn:
+    """Who is behind a verified access token, by the login session's row itself. Raises SessionRevoked."""
+    visit = resume_login_session(uuid.UUID(claims["sid"]), client)
+    if isinstance(visit, Over):
+        raise SessionRevoked(**({"reason": str(visit.reason)} if visit.reason else {}))
+    return visit
+
+
+def _delivered(started: sign_in.Started) -> SignedInByApi:
+    assert started.generation is not None
+    subject = Subject(started.user_id, started.login_session_id, started.auth_time, started.methods)
+    tokens = issue_tokens(subject, generation=started.generation, expires_at=started.expires_at)
+    return SignedInByApi(tokens, started.refresh_transport or "body", started.device)
+
+
+def _step_required(pending: sign_in.Pending) -> SignInStepRequired:
+    assert pending.deletion_due_at is not None
+    return {Step.KEEP_ACCOUNT: AccountDeletionPending}[pending.step](
+        step_token=pending.handle, deletion_due_at=pending.deletion_due_at.isoformat()
+    )
