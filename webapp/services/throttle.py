@@ -103,7 +103,7 @@ class Throttle:
                 item = _item(limit, window)
                 if limit.on_success is OnSuccess.START_AGAIN:
                     self._windows.clear(item, digest)
-                    self._observe(Usage(limit.counter, item.amount, item.amount, lambda life=window.length: life))
+                    self._observe(Usage(limit.counter, item.amount, item.amount, _always(window.length)))
                 elif self._storage.get(item.key_for(digest)) > 0:  # else its window ended in the meantime
                     self._windows.hit(item, digest, cost=-1)
 
@@ -135,6 +135,10 @@ class Throttle:
             yield
         except self._storage.base_exceptions as error:
             raise StoreUnavailable from error
+
+
+def _always(life: timedelta) -> Callable[[], timedelta]:
+    return lambda: life
 
 
 def make_throttle(settings: Settings, engine: Engine, observe: Callable[[Usage], None]) -> Throttle:
