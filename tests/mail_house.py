@@ -102,6 +102,10 @@ def mail_house(database_url: str, mail_url: str, instance: Path, **settings: Any
         breached=nothing,
         throttle=nothing,
         sealer=Sealer(checked.SECRET_KEY),
+        key_ring=nothing,
+        access_tokens=nothing,
+        refresh_tokens=nothing,
+        revoked=nothing,
         cookie_sessions=nothing,
         wake_outbox=wake,
     )

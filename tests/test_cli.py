@@ -24,6 +24,7 @@ from webapp.models import (
     OutboxMessage,
     RateLimit,
     SecurityEvent,
+    SigningKey,
     SignInInProgress,
     User,
 )
@@ -31,6 +32,7 @@ from webapp.services import housekeeping, users
 
 DAY = timedelta(days=1)
 SECOND = timedelta(seconds=1)
+ACCESS_LIFE = timedelta(minutes=10)
 
 
 @pytest.fixture
@@ -217,6 +219,8 @@ def rows_that(are_over: bool, user: User) -> list[Base]:
     step = {"user_id": user.id, "step": "keep_account", "kind": "web", "methods": "pwd", "proven_at": now}
     link = {"purpose": "reset_password", "user_id": user.id, "created_at": now}
     mail = {"event": "nothing", "sealed": b"", "created_at": now, "next_attempt_at": now}
+    app = {**login, "kind": "api", "expires_at": now + DAY, "end_reason": "password_changed"}
+    key = {"sealed": b"", "created_at": now, "active_from": now - ACCESS_LIFE - timedelta(seconds=31)}
     return [
         CookieSession(key=name, data=b"", expires_at=now + hair),
         LoginSession(**login, expires_at=now - 2 * DAY + hair),
@@ -226,6 +230,8 @@ def rows_that(are_over: bool, user: User) -> list[Base]:
         SecurityEvent(user_id=user.id, kind="signed_in", at=now - 365 * DAY + hair, ip="::1", user_agent=""),
         RateLimit(key=name, count=1, expires_at=now + hair),
         OutboxMessage(**mail, finished_at=now - 7 * DAY + hair, outcome="sent"),
+        LoginSession(**app, ended_at=now - 7 * DAY - ACCESS_LIFE + hair),
+        SigningKey(**key, kid=name, number=1 if are_over else 2),  # what the first one signed was over a second ago
         user_row(f"unconfirmed-{name}@example.com", email_verified_at=None, created_at=now - 7 * DAY + hair),
         user_row(f"leaving-{name}@example.com", deletion_due_at=now + hair),
     ]
@@ -249,7 +255,7 @@ def test_the_purge_removes_exactly_what_is_over(anywhere: Flask) -> None:
         expected = {str(db.session.merge(row).__mapper__.primary_key_from_instance(row)) for row in kept}
     printed = dict(line.split() for line in done(anywhere, "sessions", "purge").splitlines())
     assert set(printed.values()) == {"1"}
-    assert len(printed) == 10
+    assert len(printed) == 12
     with anywhere.app_context():
         left = [row for mapper in Base.registry.mappers for row in db.session.scalars(select(mapper.class_))]
         keys = {str(row.__mapper__.primary_key_from_instance(row)) for row in left}

@@ -20,6 +20,7 @@ from werkzeug.test import TestResponse
 
 from tests.people import NEW_PASSWORD, PASSWORD, Browser, Mailbox, runtime_of, text_of
 from webapp.http.access import OPEN_ENDPOINTS
+from webapp.http.request_checks import API_PREFIX
 from webapp.models import Base
 
 ALICE, BOB, LEAVER, FRESH = "alice@example.com", "bob@example.com", "leaver@example.com", "fresh@example.com"
@@ -127,8 +128,9 @@ class House:
     links: set[tuple[str, str]] = field(default_factory=set)  # page, address
 
     def rules(self, method: str | None = None) -> list[Rule]:
-        """The routes, all or those that take a method."""
-        return [rule for rule in self.app.url_map.iter_rules() if method is None or method in (rule.methods or set())]
+        """The routes of people, all or those that take a method. Apps have tests of their own: tests/journeys/test_api_*"""
+        pages = [rule for rule in self.app.url_map.iter_rules() if not rule.rule.startswith(API_PREFIX)]
+        return [rule for rule in pages if method is None or method in (rule.methods or set())]
 
     def person_for(self, endpoint: str) -> Browser:
         """Who has business there."""

@@ -15,7 +15,7 @@ from redis import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 from webapp.doctor import examine
-from webapp.errors import DomainError, StoreUnavailable
+from webapp.errors import DomainError, NotFound, StoreUnavailable
 from webapp.gateways.mail_transport import transport_for
 from webapp.http.mail_rendering import render
 from webapp.services import housekeeping, outbox, signing_keys
@@ -26,8 +26,10 @@ from webapp.services.runtime import runtime
 class PlainGroup(AppGroup):
     """Commands whose refusals and outages are told in one line, without a traceback and without a value."""
 
+    unknown = "there is no account with that address"  # what NotFound means here
+
     def invoke(self, ctx: click.Context) -> Any:
-        with _in_one_line():
+        with _in_one_line(self.unknown):
             return super().invoke(ctx)
 
 
@@ -46,12 +48,12 @@ class OneLine(click.ParamType[str]):
 users = PlainGroup("users", help="Accounts: create, list, disable, enable, sign-out.")
 sessions = PlainGroup("sessions", help="Login sessions: purge, revoke-all.")
 keys = PlainGroup("keys", help="The keys that sign access tokens: list, rotate, retire.")
+keys.unknown = "there is no such key, or it was taken back before"
 mail = PlainGroup("mail", help="The outbox: send.")
 
 _REFUSALS = {
     "email_invalid": "that is not an address mail can be sent to",
     "email_taken": "there is an account with that address",
-    "not_found": "there is nothing of that name",
 }
 _OUTAGE = "a store does not answer as it should; `flask --app wsgi doctor` says which and what to do"
 
@@ -179,11 +181,13 @@ def _key_line(key: signing_keys.KeyOverview) -> str:
 
 
 @contextmanager
-def _in_one_line() -> Iterator[None]:
+def _in_one_line(unknown: str) -> Iterator[None]:
     try:
         yield
     except StoreUnavailable:
         raise click.ClickException(_OUTAGE) from None
+    except NotFound:
+        raise click.ClickException(unknown) from None
     except DomainError as error:
         raise click.ClickException(_REFUSALS.get(error.code, error.code)) from None
     except (SQLAlchemyError, RedisError) as error:

@@ -23,7 +23,9 @@ from webapp.policy.throttling import Limit
 WHO = {name(row["endpoint"]): row["who"] for row in table(SECURITY, "Who may open what")}
 
 
-CLOSED = [endpoint for endpoint, who in WHO.items() if who.startswith("signed in")]
+CLOSED = [
+    endpoint for endpoint, who in WHO.items() if who.startswith("signed in") and not endpoint.startswith("api.")
+]  # pages: who is not signed in is sent to the sign-in page; apps get 401, see tests/journeys/test_api_*
 FRESH_ONLY = [endpoint for endpoint in CLOSED if "fresh" in WHO[endpoint].split(";")[0]]
 
 

@@ -21,6 +21,7 @@ BODY_TYPES = {
     "text/html; charset=utf-8": r"\s*<!doctype html>",
     "application/json": r"[{\[]",
     "application/json; charset=utf-8": r"[{\[]",
+    "application/jwk-set+json": r'{"keys":',
     "text/css; charset=utf-8": r"[\s\S]*\{",
     "text/javascript; charset=utf-8": r"[\s\S]*\b(const|function|import)\b",
     "text/plain; charset=utf-8": r"Contact: |\d{3} ",
@@ -110,7 +111,8 @@ def test_every_answer_of_the_whole_site_is_guarded(house: House) -> None:
         has_token = re.match(r"/(verify-email|password/reset|email/(confirm|undo))/", answer.request.path)
         assert headers["Referrer-Policy"] == ("strict-origin" if has_token else "same-origin"), where
         assert not {"Server", "X-Powered-By", "X-AspNet-Version", "Via"} & set(headers.keys()), where
-        if not is_static or answer.status_code >= 400:
+        is_for_all = is_static or answer.request.path == "/.well-known/jwks.json"
+        if not is_for_all or answer.status_code >= 400:
             assert headers["Cache-Control"] == "no-store", where
         if is_page:
             assert "Cookie" in headers["Vary"] or "cookie" in headers["Vary"], where

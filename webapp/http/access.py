@@ -49,6 +49,7 @@ OPEN_ENDPOINTS = frozenset(
         "dev.mail",
         "dev.mail_message",
         "dev.mail_html",
+        "dev.demo_spa",
     }
 )
 

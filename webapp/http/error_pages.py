@@ -55,7 +55,7 @@ def install_error_pages(app: Flask, settings: Settings) -> None:
         _log.error("request_failed", error=type(original).__name__, exc_info=original)
         return refusal(500)
 
-    app.config["PUBLIC_HOST"] = settings.host
+    app.config["PUBLIC_HOST"], app.config["PUBLIC_URL"] = settings.host, settings.PUBLIC_URL
     app.jinja_env.globals.setdefault("site_name", settings.SITE_NAME)
     for store_error in STORE_ERRORS:
         app.register_error_handler(store_error, store_unavailable)

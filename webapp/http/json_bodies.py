@@ -19,14 +19,12 @@ class _Pairs(list[tuple[str, Any]]):
     """An object as it was written, repetitions included."""
 
 
-def read_json(request: Request) -> Any | None:
-    """The body of a request; None where there is none.
+def read_json(request: Request) -> Any:
+    """The body of a request that has one.
 
     Raises UnsupportedBody, MalformedBody, or ValidationFailed where a text holds what nobody can type.
     """
     raw = request.get_data()
-    if not raw:
-        return None
     charset = request.mimetype_params.get("charset", "utf-8").lower()
     if request.mimetype != "application/json" or charset != "utf-8" or request.headers.get("Content-Encoding"):
         raise UnsupportedBody

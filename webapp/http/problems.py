@@ -72,22 +72,30 @@ _TOLD: Final = ("rule", "min_length", "reason", "why", "step_token", "deletion_d
 
 
 def problem(status: int, code: str, detail: str = "", **extensions: Any) -> Response:
-    """A problem document. Its type leads to the page that explains the code."""
-    document = {
-        "type": f"{current_app.config['PUBLIC_URL']}/api/v1/docs#{code}",
+    """An answer with a problem document."""
+    document = document_of(
+        code, status, detail, public_url=current_app.config["PUBLIC_URL"], request_id=request_id(), **extensions
+    )
+    response = make_response(json.dumps(document), status)
+    response.mimetype = MEDIA_TYPE
+    if status == HTTPStatus.UNAUTHORIZED:  # RFC 9110, section 11.6.1
+        response.headers["WWW-Authenticate"] = challenge_of(code)
+    return response
+
+
+def document_of(
+    code: str, status: int, detail: str, *, public_url: str, request_id: str, **extensions: Any
+) -> dict[str, Any]:
+    """What a problem document says. Its type leads to the page that explains the code."""
+    return {
+        "type": f"{public_url}/api/v1/docs#{code}",
         "title": title_of(code),
         "status": status,
         **({"detail": detail} if detail else {}),
         "code": code,
-        "request_id": request_id(),
+        "request_id": request_id,
         **extensions,
     }
-    response = make_response(json.dumps(document), status)
-    response.mimetype = MEDIA_TYPE
-    if status == HTTPStatus.UNAUTHORIZED:  # RFC 9110, section 11.6.1
-        parameters = _CHALLENGES.get(code)
-        response.headers["WWW-Authenticate"] = f"{REALM}, {parameters}" if parameters else REALM
-    return response
 
 
 def refuse_by_status(status: int, code: str = "") -> Response:
@@ -96,26 +104,21 @@ def refuse_by_status(status: int, code: str = "") -> Response:
     return problem(status, code, sentence_of(code))
 
 
-def example_of(kind: type[DomainError]) -> dict[str, Any]:
-    """What a refusal of this kind looks like, for the document of the API."""
-    return {
-        "type": f"/api/v1/docs#{kind.code}",
-        "title": title_of(kind.code),
-        "status": STATUS[kind],
-        "code": kind.code,
-        "request_id": "0199c0de-0000-7000-8000-00000000c0de",
-    }
+def told_codes() -> dict[str, int]:
+    """Every code that a client can meet, with its status."""
+    codes = {**{code: status for status, code in CODES.items()}, **{kind.code: STATUS[kind] for kind in STATUS}}
+    return {code: codes[code] for code in sorted(codes, key=lambda code: (codes[code], code)) if code not in _UNTOLD}
+
+
+def challenge_of(code: str) -> str:
+    """WWW-Authenticate for a refusal with this code."""
+    parameters = _CHALLENGES.get(code)
+    return f"{REALM}, {parameters}" if parameters else REALM
 
 
 def explained_codes() -> list[dict[str, Any]]:
-    """Every code, its status and what it says, in the reader's language."""
-    known = {kind.code: status for kind, status in STATUS.items()}
-    codes = {**{code: status for status, code in CODES.items()}, **known}
-    return [
-        {"code": code, "status": status, "title": title_of(code), "text": sentence_of(code)}
-        for code, status in sorted(codes.items(), key=lambda item: (item[1], item[0]))
-        if code not in _UNTOLD
-    ]
+    """Every code that a client can meet, its status and what it says, in the reader's language."""
+    return [{"code": code, "status": status, "text": sentence_of(code)} for code, status in told_codes().items()]
 
 
 def title_of(code: str) -> str:

@@ -15,7 +15,6 @@ END_REASONS = {
     "disabled": lazy_gettext("This account is closed. If you think that is a mistake, please contact us."),
     "operator": lazy_gettext("We signed this browser out. Please sign in again."),
     "too_many": lazy_gettext("You were signed in on very many devices, so the one unused for longest was signed out."),
-    "refresh_reused": lazy_gettext("The sign-in of this app was used twice, as after a theft, so it was ended."),
     "idle": lazy_gettext("You were signed out because this browser was not used for a while."),
     "expired": lazy_gettext("You were signed out because you had been signed in for a long time."),
 }

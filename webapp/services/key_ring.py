@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from jwt.algorithms import ECAlgorithm
 from sqlalchemy import Engine, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from webapp import clock
 from webapp.models import SigningKey
@@ -69,7 +70,7 @@ class KeyRing:
         self._reading = threading.Lock()
         self._opened: dict[str, tuple[EllipticCurvePrivateKey, dict[str, Any]]] = {}
         self._keys: dict[str, Key] = {}
-        self._read_at = float("-inf")
+        self._read_at = self._failed_at = float("-inf")
         self.highest = 0  # number of any key there was when the ring was read
 
     def find_signing(self) -> Key | None:
@@ -117,12 +118,20 @@ class KeyRing:
     def _keep_up(self, patience: timedelta) -> None:
         if self._monotonic() - self._read_at < patience.total_seconds():
             return
+        if self._keys and self._monotonic() - self._failed_at < UNKNOWN_READ_AGAIN_AFTER.total_seconds():
+            return
         # Whoever finds that another thread reads takes what there is, unless there is nothing yet.
         if not self._reading.acquire(blocking=not self._keys):
             return
         try:
             if self._monotonic() - self._read_at >= patience.total_seconds():
                 self.read()
+        except SQLAlchemyError as error:
+            # While the database is away, the keys there are go on; for how long, the set of revoked sessions decides.
+            if not self._keys:
+                raise
+            self._failed_at = self._monotonic()
+            _log.warning("signing_keys_not_read", error=type(error).__name__)
         finally:
             self._reading.release()
 

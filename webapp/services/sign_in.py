@@ -120,7 +120,7 @@ def find_step(handle: str | None) -> WaitingStep | None:
         return WaitingStep(Step(waiting.step), deletion_due_at=due)
 
 
-def keep_account(handle: str | None, client: Client, *, kind: str) -> Started:
+def keep_account(handle: str | None, client: Client, *, kind: str = "web") -> Started:
     """Take back the deletion of the account that a login-in-progress waits before, and finish the sign-in by the door
     of that `kind` it began at.
 

@@ -41,6 +41,10 @@ class Usage:
     resets_in: Callable[[], timedelta]  # asks the store
 
 
+def _unseen(_usage: Usage) -> None:
+    pass
+
+
 class Throttle:
     """The limits of policy.throttling, kept.
 
@@ -59,7 +63,7 @@ class Throttle:
         *,
         enabled: bool,
         secret: str = "",
-        observe: Callable[[Usage], None] = lambda _usage: None,
+        observe: Callable[[Usage], None] = _unseen,
     ) -> None:
         self._storage = storage
         self._observe = observe
@@ -88,7 +92,7 @@ class Throttle:
     def allows(self, limit: Limit, *key: str) -> bool:
         """Count an attempt and say whether it may be, for what is left undone in silence. Raises StoreUnavailable."""
         try:
-            self._count(limit, key, lambda _usage: None)
+            self._count(limit, key, _unseen)
         except TooManyAttempts:
             return False
         return True
@@ -141,7 +145,7 @@ def _always(life: timedelta) -> Callable[[], timedelta]:
     return lambda: life
 
 
-def make_throttle(settings: Settings, engine: Engine, observe: Callable[[Usage], None]) -> Throttle:
+def make_throttle(settings: Settings, engine: Engine, observe: Callable[[Usage], None] = _unseen) -> Throttle:
     """The throttle that the settings ask for: counting in Redis where there is one, else in the database. `observe` is
     called after each attempt that was counted openly.
     """
