@@ -10,13 +10,14 @@ import sqlalchemy as sa
 import time_machine
 from flask import Flask
 
-from tests.conftest import NewApp
+from tests.conftest import SECRET_KEY, NewApp
 from tests.servers.postgres import PostgresServer
 from tests.servers.valkey import ValkeyServer
 from tests.stores import Stores
 from webapp import clock
 from webapp.extensions import db
 from webapp.gateways.mail_transport import SmtpTransport
+from webapp.policy.signing_keys import ANNOUNCED_FOR, ROTATE_EVERY
 
 STRONG = {"ARGON2_TIME_COST": 2, "ARGON2_MEMORY_KIB": 19456}
 HTTPS = {"PUBLIC_URL": "https://login.example.com", "TRUSTED_PROXIES": 1}
@@ -46,8 +47,8 @@ def complaints(app: Flask) -> dict[str, str]:
 
 def test_a_site_that_is_well_has_a_line_for_everything(new_app: NewApp, stores: Stores) -> None:
     found = examined(new_app(**STRONG))
-    expected = {"settings", "secret key", "database", "migrations", "cookies", "proxies", "mail", "outbox"}
-    expected |= {"redis", "clock"} if stores.redis_url else set()
+    expected = {"settings", "secret key", "database", "migrations", "cookies", "origins", "proxies", "mail", "outbox"}
+    expected |= {"signing keys", *(("redis", "clock") if stores.redis_url else ())}
     assert found.keys() == expected
     assert all(well for well, _ in found.values())
     assert found["settings"][1] == "testing, users see http://127.0.0.1:8000"
@@ -78,6 +79,66 @@ def test_it_says_what_to_do(new_app: NewApp, settings: dict[str, object], subjec
     found = complaints(new_app(**{**STRONG, **settings}))
     assert found.keys() == {subject}
     assert words in found[subject]
+
+
+@pytest.mark.asvs("3.4.2")
+@SQLITE_ONLY
+def test_it_tells_who_may_call_the_api_and_in_production_lets_no_page_that_came_in_clear(new_app: NewApp) -> None:
+    assert examined(new_app(**STRONG))["origins"] == (True, "the API may be called by pages of this site alone")
+    origins = ("https://app.example.com", "http://old.example.com")
+    told = "the API may be called by pages of https://app.example.com, http://old.example.com"
+    assert examined(new_app(**STRONG, CORS_ORIGINS=origins))["origins"] == (True, told)
+    found = complaints(new_app(**STRONG, **HTTPS, APP_ENV="production", CORS_ORIGINS=origins))
+    assert found["origins"] == "CORS_ORIGINS lists http://old.example.com: serve it by https, or take it out"
+
+
+def keys(app: Flask, *arguments: str) -> str:
+    """The id of the key that `flask keys` shows first."""
+    result = app.test_cli_runner().invoke(args=["keys", *arguments])
+    assert result.exit_code == 0, result.output
+    return result.stdout.partition(" ")[0]
+
+
+@SQLITE_ONLY  # elsewhere the database's clock would have to be moved, too
+def test_it_tells_which_key_signs_and_which_are_to_come(new_app: NewApp) -> None:
+    app = new_app(**STRONG)
+    assert examined(app)["signing keys"] == (True, "none yet; the first app that signs in makes one")
+    app.test_client().get("/.well-known/jwks.json")
+    first = keys(app, "list")
+    assert examined(app)["signing keys"] == (True, f"{first} signs since {clock.now():%Y-%m-%d}")
+    second = keys(app, "rotate")
+    assert examined(app)["signing keys"][1].endswith(f", {second} announced")
+    with time_machine.travel(clock.now() + ANNOUNCED_FOR):
+        assert examined(app)["signing keys"][1].startswith(f"{second} signs since ")
+        assert examined(app)["signing keys"][1].endswith(f", {first} retired")
+
+
+@pytest.mark.asvs("11.1.1")
+def test_it_names_a_key_whose_secret_key_is_gone_and_how_to_mend_it(new_app: NewApp) -> None:
+    app, other = new_app(**STRONG), "another key of more than thirty-two characters"
+    app.test_client().get("/.well-known/jwks.json")
+    kid = keys(app, "list")
+    found = complaints(new_app(**STRONG, SECRET_KEY=other))
+    assert found.keys() == {"signing keys"}
+    assert found["signing keys"].startswith(f"{kid} cannot be read")
+    assert "put the SECRET_KEY it was sealed under into SECRET_KEY_FALLBACKS" in found["signing keys"]
+    assert complaints(new_app(**STRONG, SECRET_KEY=other, SECRET_KEY_FALLBACKS=(SECRET_KEY,))) == {}
+    keys(new_app(**STRONG, SECRET_KEY=other), "retire", kid)
+    assert complaints(new_app(**STRONG, SECRET_KEY=other)) == {}, "the other way that it told"
+
+
+@SQLITE_ONLY
+def test_it_notices_a_key_from_the_future_and_one_that_nothing_follows(new_app: NewApp) -> None:
+    app = new_app(**STRONG)
+    app.test_client().get("/.well-known/jwks.json")
+    with time_machine.travel(clock.now() - timedelta(hours=1)):
+        assert "check this machine's clock" in complaints(app)["signing keys"]
+    with time_machine.travel(clock.now() + ROTATE_EVERY + timedelta(hours=1)):
+        assert complaints(app) == {}, "the next to tidy up announces one"
+    with time_machine.travel(clock.now() + ROTATE_EVERY + timedelta(days=1)):
+        assert "run `flask --app wsgi keys rotate`" in complaints(app)["signing keys"]
+        keys(app, "rotate")
+        assert complaints(app) == {}
 
 
 @pytest.mark.asvs("13.3.2")

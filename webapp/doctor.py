@@ -12,13 +12,16 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from webapp import clock
 from webapp.gateways.mail_transport import MailFailed, transport_for
+from webapp.policy.signing_keys import CLOCK_SKEW, is_due
 from webapp.services import outbox
 from webapp.services.runtime import runtime
 from webapp.services.schema import find_schema
+from webapp.services.signing_keys import KeyOverview, KeyState, list_keys
 from webapp.settings import MIN_MEMORY, MIN_PASSES, Settings
 
 MOST_CLOCK_SKEW = timedelta(seconds=5)
 OLDEST_MAIL = timedelta(minutes=15)
+ROTATION_OVERDUE = timedelta(days=1)  # workers tidy up every ten minutes, a job of cron once a day
 
 
 @dataclass(frozen=True)
@@ -40,10 +43,12 @@ def examine() -> Iterator[Finding]:
     if settings.REDIS_URL:
         yield _guarded("redis", lambda: _redis(settings))
     yield _cookies(settings)
+    yield _origins(settings)
     yield _proxies(settings)
     yield _guarded("mail", lambda: _mail(settings))
     if all(finding.ok for finding in database):
         yield _guarded("outbox", _outbox)
+        yield _guarded("signing keys", _signing_keys)
 
 
 def _settings(settings: Settings) -> Finding:
@@ -101,6 +106,15 @@ def _cookies(settings: Settings) -> Finding:
     return Finding("cookies", True, "session: HttpOnly, SameSite=Lax, not Secure, because PUBLIC_URL is http")
 
 
+def _origins(settings: Settings) -> Finding:
+    """Which other sites' pages may call the API. A page that comes by http says whatever somebody on its way wants."""
+    listed = settings.CORS_ORIGINS
+    in_clear = [origin for origin in listed if origin.startswith("http:")]
+    if in_clear and settings.APP_ENV == "production":
+        return Finding("origins", False, f"CORS_ORIGINS lists {', '.join(in_clear)}: serve it by https, or take it out")
+    return Finding("origins", True, f"the API may be called by pages of {', '.join(listed) or 'this site alone'}")
+
+
 def _proxies(settings: Settings) -> Finding:
     count = settings.TRUSTED_PROXIES
     if count == 0 and settings.is_https:
@@ -128,6 +142,42 @@ def _outbox() -> Finding:
     late = pending.oldest is not None and pending.oldest > OLDEST_MAIL
     advice = "; mails wait too long: look for mail_postponed in the log" if late else ""
     return Finding("outbox", not late, f"{pending.waiting} waiting{advice}")
+
+
+def _signing_keys() -> Finding:
+    keys = [key for key in list_keys() if key.state is not KeyState.GONE]
+    trouble = [*_unreadable(keys), *_untimely(keys)]
+    if trouble:
+        return Finding("signing keys", False, "; ".join(trouble))
+    active = next((key for key in keys if key.state is KeyState.ACTIVE), None)
+    if active is None:
+        return Finding("signing keys", True, "none yet; the first app that signs in makes one")
+    others = [f"{key.kid} {key.state}" for key in keys if key is not active]
+    return Finding(
+        "signing keys", True, ", ".join([f"{active.kid} signs since {active.active_from:%Y-%m-%d}", *others])
+    )
+
+
+def _unreadable(keys: list[KeyOverview]) -> Iterator[str]:
+    for key in keys:
+        if not key.readable:
+            yield (
+                f"{key.kid} cannot be read, so what it signed is refused: put the SECRET_KEY it was sealed under into "
+                f"SECRET_KEY_FALLBACKS, or run `flask --app wsgi keys retire {key.kid}`"
+            )
+
+
+def _untimely(keys: list[KeyOverview]) -> Iterator[str]:
+    now = clock.now()
+    for key in keys:
+        if key.created_at > now + CLOCK_SKEW:
+            yield f"{key.kid} was made {key.created_at - now} from now: check this machine's clock, and NTP"
+    newest = max((key.active_from for key in keys), default=None)
+    if newest is not None and is_due(newest + ROTATION_OVERDUE, now):
+        yield (
+            f"the newest is of {newest:%Y-%m-%d} and should have been followed: run `flask --app wsgi keys rotate`; a "
+            "worker does so by itself, or `sessions purge` from cron"
+        )
 
 
 def _by_tls(engine: Engine) -> bool:

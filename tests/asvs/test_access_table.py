@@ -105,12 +105,16 @@ LETS_IN = {  # by the link that a new account's owner confirms with, and by the 
     "auth.login": set(),
     "auth.verify_email": {"unconfirmed", "blocked"},  # a blocked password is no matter to the mailbox
     "auth.keep_account": {"leaving"},
+    "api.login": set(),
+    "api.keep_account": {"leaving"},
 }
 
 
-def come_in_by(door: str, app: Flask, rows: Rows, state: str, new_user: Callable[..., str]) -> Browser:
-    """Whoever tries a door with the right proof, while the account is in some state."""
+def comes_in_by(door: str, app: Flask, rows: Rows, state: str, new_user: Callable[..., str]) -> bool:
+    """Whether the right proof opens a door while the account is in some state."""
     browser, email = Browser(app), f"{door}.{state}@example.com"
+    if door.startswith("api."):
+        return app_comes_in_by(door, app, rows, state, new_user(email))
     if door == "auth.login":
         rows.set(User, {"email": new_user(email)}, **STATES[state])
         browser.sign_in(email)
@@ -125,7 +129,19 @@ def come_in_by(door: str, app: Flask, rows: Rows, state: str, new_user: Callable
         assert leads_to(browser.sign_in(email), "/login/keep")
         rows.set(User, {"email": email}, **STATES[state])
         browser.submit("/login/keep")
-    return browser
+    return browser.is_signed_in
+
+
+def app_comes_in_by(door: str, app: Flask, rows: Rows, state: str, email: str) -> bool:
+    """The same for an app: whether it gets tokens."""
+    phone, proof = app.test_client(), {"email": email, "password": PASSWORD}
+    rows.set(User, {"email": email}, **STATES["leaving" if door == "api.keep_account" else state])
+    answer = phone.post("/api/v1/auth/login", json=proof)
+    if door == "api.keep_account":
+        step = answer.get_json()["step_token"]
+        rows.set(User, {"email": email}, **STATES[state])
+        answer = phone.post("/api/v1/auth/keep-account", json={"step_token": step})
+    return "access_token" in answer.get_json()
 
 
 @on_sqlite
@@ -134,8 +150,7 @@ def test_what_one_door_refuses_every_door_refuses(app: Flask, rows: Rows, new_us
     assert set(LETS_IN) == {name(row["endpoint"]) for row in table(SECURITY, "Ways in")}, "a way in not tried here"
     for door in LETS_IN:
         for state in STATES:
-            browser = come_in_by(door, app, rows, state, new_user)
-            assert browser.is_signed_in == (state in LETS_IN[door]), (door, state)
+            assert comes_in_by(door, app, rows, state, new_user) == (state in LETS_IN[door]), (door, state)
     assert len(rows.all(LoginSession, ended_at=None)) == sum(map(len, LETS_IN.values()))
 
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from marshmallow import fields as json_fields
+from marshmallow import validate
 from wtforms import Field, SelectField
 from wtforms.validators import InputRequired, Length, Optional
 
@@ -28,7 +30,8 @@ from tests.asvs.documents import (
     value_of,
 )
 from tests.source import ROOT, Module, literal, log_calls, modules
-from webapp import create_app
+from webapp import create_app, errors
+from webapp.blueprints.api import bodies
 from webapp.extensions import db
 from webapp.http import access
 from webapp.http.client import DEVICE_COOKIE_NAME
@@ -36,14 +39,23 @@ from webapp.http.cookie_sessions import CookieSessions
 from webapp.http.forms import Form
 from webapp.http.headers import COMMON_HEADERS
 from webapp.http.locale import LOCALE_COOKIE_NAME
+from webapp.http.problems import CODES, STATUS
+from webapp.http.token_delivery import COOKIE_PATH, refresh_cookie_name
 from webapp.models import Base
 from webapp.policy import passwords
 from webapp.policy.security_events import EventKind
 from webapp.policy.throttling import Limit, OnSuccess, Window, login_buckets
-from webapp.services import sign_in
+from webapp.services import access_tokens, key_ring, refresh_tokens, sign_in
+from webapp.services.sealing import Sealer
 from webapp.settings import Settings
 
-CRYPTOGRAPHY = ("argon2", "cryptography", "hashlib", "hmac", "itsdangerous", "secrets", "ssl")
+CRYPTOGRAPHY = ("argon2", "cryptography", "hashlib", "hmac", "itsdangerous", "jwt", "secrets", "ssl")
+# Mistakes, and names of formats and types: nothing is done with them that the calls beside them do not do.
+NO_CALL = re.compile(
+    r"\.exceptions\.|\.(BadData|SignatureExpired|Signer|InvalidTokenError|PyJWTError)$|\.encoding\.|"
+    r"\.(EllipticCurvePrivateKey|EllipticCurvePublicKey|Encoding|Encoding\.DER|PrivateFormat|PrivateFormat\.PKCS8)$|"
+    r"\.ECAlgorithm$"
+)
 CONNECTS = (
     *("smtplib.SMTP", "smtplib.SMTP_SSL", "socket", "urllib.request", "http.client", "asyncio"),
     *("redis.Redis.from_url", "redis.ConnectionPool.from_url", "psycopg.connect", "psycopg.Connection"),
@@ -196,7 +208,7 @@ def test_every_attribute_has_its_readers_and_writers() -> None:
 
 
 @pytest.mark.asvs("8.1.2")
-def test_a_form_changes_just_the_attributes_that_the_table_says(development_app: Flask) -> None:
+def test_a_form_or_a_body_changes_just_the_attributes_that_the_table_says(development_app: Flask) -> None:
     through = {
         (field, attribute)
         for row in table(SECURITY, "Who may change what")
@@ -205,8 +217,8 @@ def test_a_form_changes_just_the_attributes_that_the_table_says(development_app:
         if attribute != "users.email_key"  # follows from the address
     }
     becomes = {
-        (f"{name(row['form'])}.{name(row['field'])}", name(row["becomes"]))
-        for row in table(SECURITY, "Fields")
+        (f"{name(row.get('form') or row['body'])}.{name(row['field'])}", name(row["becomes"]))
+        for row in (*table(SECURITY, "Fields"), *table(SECURITY, "Fields", 1))
         if names(row["becomes"])
     }
     assert through == becomes
@@ -246,8 +258,32 @@ def _limits_of(field: Field) -> Iterator[str]:
 
 
 @pytest.mark.asvs("2.1.1")
+def test_every_field_of_a_body_stands_in_the_table_with_its_limits() -> None:
+    documented = {(name(row["body"]), name(row["field"])): row for row in table(SECURITY, "Fields", 1)}
+    schemas = [kind for kind in vars(bodies).values() if isinstance(kind, type) and issubclass(kind, bodies.Strict)]
+    real = {(kind.__name__, field): made for kind in schemas for field, made in kind().fields.items()}
+    assert set(documented) == set(real), "docs/security.md, Fields, second table: one row for each field of each body"
+    for key, made in real.items():
+        row = documented[key]
+        assert row["type"] == type(made).__name__, key
+        missing = [phrase for phrase in _limits_of_json(made) if phrase not in row["limits"]]
+        assert missing == [], f"{key}: the limits lack {missing}"
+        assert ("required" in row["limits"]) == made.required, key
+
+
+def _limits_of_json(field: json_fields.Field[Any]) -> Iterator[str]:
+    assert field.validators, "a field without limits"
+    for rule in field.validators:
+        if isinstance(rule, validate.Length):
+            yield f"{rule.min} to {rule.max:,} code points" if rule.min else f"at most {rule.max:,} code points"
+        else:
+            assert isinstance(rule, validate.OneOf), f"this test does not know how {rule!r} is written"
+            yield "one of " + ", ".join(map(str, rule.choices))
+
+
+@pytest.mark.asvs("2.1.1")
 def test_every_other_input_stands_in_the_table(development_app: Flask) -> None:
-    documented = {name(row["input"]) for row in table(SECURITY, "Fields", 1)}
+    documented = {name(row["input"]) for row in table(SECURITY, "Fields", 2)}
     in_paths = {argument for rule in development_app.url_map.iter_rules() for argument in rule.arguments}
     in_queries = {
         literal(call.args[0]) or getattr(import_module(module.dotted), ast.unparse(call.args[0]))
@@ -255,7 +291,8 @@ def test_every_other_input_stands_in_the_table(development_app: Flask) -> None:
         for called, call in module.calls()
         if called in ("flask.request.args.get", "flask.request.args.getlist") and call.args
     }
-    assert documented == in_paths | in_queries, "docs/security.md, Fields, second table"
+    in_queries |= set(bodies.EventsQuery().fields)
+    assert documented == in_paths | in_queries, "docs/security.md, Fields, third table"
 
 
 @pytest.mark.asvs("2.1.2")
@@ -328,8 +365,9 @@ def test_the_counters_of_a_guess_are_those_that_are_told() -> None:
     told = [names(row["counters, in this order"]) for row in table(SECURITY, "Guessing")]
     assert told[:2] == [owner, stranger]
     assert {counter for counters in told for counter in counters} <= {limit.counter for limit in Limit}
-    doors = next(row for row in table(SECURITY, "Ways in") if name(row["endpoint"]) == "auth.login")
-    assert sorted(names(doors["counters"])) == sorted(owner + stranger)
+    doors = {name(row["endpoint"]): row for row in table(SECURITY, "Ways in")}
+    for door in ("auth.login", "api.login"):
+        assert sorted(names(doors[door]["counters"])) == sorted(owner + stranger), door
 
 
 # Ways in and lifetimes
@@ -343,7 +381,7 @@ def test_every_route_that_can_start_a_login_session_is_a_way_in() -> None:
         for module in modules()
         if module.name.startswith("blueprints/")
         for function in module.tree.body
-        if isinstance(function, ast.FunctionDef) and "cookie_delivery.deliver(" in ast.unparse(function)
+        if isinstance(function, ast.FunctionDef) and re.search(r"_delivery\.deliver\(", ast.unparse(function))
     }
     assert documented == delivering, "docs/security.md, Ways in: one row for each view that delivers a sign-in"
     told = {method for row in table(SECURITY, "Ways in") for method in names(row["what it proves"])}
@@ -359,7 +397,12 @@ def test_a_login_session_is_started_by_services_alone_and_by_few() -> None:
         for called, _ in module.calls()
         if called.endswith(("start_sign_in", "_start_login_session"))
     }
-    assert starting == {"blueprints/auth/views.py", "blueprints/auth/links.py", "services/sign_in.py"}
+    assert starting == {
+        "blueprints/auth/views.py",
+        "blueprints/auth/links.py",
+        "services/tokens.py",
+        "services/sign_in.py",
+    }
 
 
 @pytest.mark.asvs("7.1.1")
@@ -367,15 +410,47 @@ def test_the_lifetimes_of_sessions_are_compared_with_those_of_nist() -> None:
     compared = {
         name(row["set by"]): row["NIST SP 800-63B-4"]
         for row in table(SECURITY, "Lifetimes")
-        if row["set by"].startswith("`SESSION_") or row["set by"].startswith("`REMEMBER_")
+        if name(row["set by"]).startswith(("SESSION_", "REMEMBER_", "JWT_REFRESH"))
     }
     fields = {
-        info.alias for field, info in Settings.model_fields.items() if field.startswith(("SESSION_", "REMEMBER_"))
+        info.alias
+        for field, info in Settings.model_fields.items()
+        if field.startswith(("SESSION_", "REMEMBER_", "JWT_REFRESH"))
     }
     assert set(compared) == fields
     assert all("AAL" in told for told in compared.values())
     assert settings_field("REMEMBER_ABSOLUTE_SECONDS") <= timedelta(days=30)  # type: ignore[operator]
     assert settings_field("SESSION_ABSOLUTE_SECONDS") <= timedelta(hours=24)  # type: ignore[operator]
+    assert settings_field("JWT_REFRESH_SECONDS") <= timedelta(days=30)  # type: ignore[operator]
+
+
+@pytest.mark.asvs("9.2.2", "9.2.4")
+def test_tokens_are_what_the_table_says() -> None:
+    access, refresh = table(SECURITY, "Tokens")
+    for row, module, algorithm in (
+        (access, access_tokens, key_ring.ALGORITHM),
+        (refresh, refresh_tokens, refresh_tokens.ALGORITHM),
+    ):
+        assert name(row["`typ`"]) == module.TYPE
+        assert name(row["`alg`"]) == algorithm
+        assert set(names(row["claims"])) == module._CLAIMS
+    assert access["`aud`"] != refresh["`aud`"]
+    ring: Any = None
+    sealer: Any = Sealer("k" * 40)
+    made = {
+        access["`aud`"]: access_tokens.AccessTokens(ring, issuer="PUBLIC_URL", life=timedelta(minutes=10)),
+        refresh["`aud`"]: refresh_tokens.RefreshTokens(sealer, issuer="PUBLIC_URL"),
+    }
+    assert all(name(told) == tokens._audience for told, tokens in made.items())  # type: ignore[attr-defined]
+
+
+@pytest.mark.asvs("10.3.5", "10.4.4")
+def test_every_decision_about_tokens_names_its_source_and_its_reason() -> None:
+    rows = {row["decision"]: row for row in table(SECURITY, "Decisions")}
+    for decided in ("ES256", "client_id", "scope", "HS256", "/api/v1/auth/login", "idle time", "30 seconds"):
+        assert any(decided in decision for decision in rows), decided
+    assert all(re.search(r"RFC \d{4}", row["source"]) and row["instead of"] and row["why"] for row in rows.values())
+    assert "exception to ASVS\n10.3.5" in SECURITY.read_text(encoding="utf-8"), "tokens are not bound to a device"
 
 
 @pytest.mark.asvs("7.1.2")
@@ -423,7 +498,7 @@ def test_every_place_that_reads_the_secret_key_stands_in_the_table_of_keys() -> 
         if isinstance(node, ast.Attribute) and node.attr in ("SECRET_KEY", "SECRET_KEY_FALLBACKS")
     }
     hand_on = {"__init__.py", "settings.py"}  # Flask's own settings, and the sealer
-    assert told == reading - hand_on | {"services/sealing.py"}
+    assert told == reading - hand_on | {"services/sealing.py", "services/key_ring.py"}
     assert all(all(row.values()) for row in rows)
 
 
@@ -447,8 +522,7 @@ def test_every_use_of_cryptography_stands_in_the_table() -> None:
     for module in modules():
         for used in module.uses():
             is_crypto = used.partition(".")[0] in CRYPTOGRAPHY and "." in used
-            is_mistake = re.search(r"\.exceptions\.|\.(BadData|SignatureExpired|Signer)$|\.encoding\.", used)
-            if used == "uuid.uuid4" or (is_crypto and not is_mistake):
+            if used == "uuid.uuid4" or (is_crypto and not NO_CALL.search(used)):
                 real.setdefault(used, set()).add(module.name)
     assert documented == real, "docs/security.md, Cryptography: call, algorithm, for what, where"
 
@@ -459,6 +533,19 @@ def test_every_algorithm_has_a_successor_or_a_way_to_one() -> None:
     rows = {row["algorithm"]: row for row in table(SECURITY, "When an algorithm falls")}
     assert set(rows) == used
     assert all(row["how it is replaced"] and row["quantum computers"] for row in rows.values())
+
+
+# Refusals
+
+
+def test_every_code_has_the_status_that_apps_get() -> None:
+    rows = {name(row["code"]): row["API"] for row in table(SECURITY, "Errors")}
+    kinds = {kind.code: kind for kind in vars(errors).values() if isinstance(kind, type) and hasattr(kind, "code")}
+    for code, told in rows.items():
+        status = STATUS.get(kinds[code])
+        assert told.startswith(str(status) if status else "never"), code
+    by_status = {int(row["status"]): name(row["code"]) for row in table(SECURITY, "Errors", 1)}
+    assert by_status == CODES
 
 
 # The outside
@@ -478,7 +565,8 @@ def test_connections_are_opened_only_where_the_table_says_and_only_to_addresses_
 
 @pytest.mark.asvs("13.2.4")
 def test_no_host_is_written_into_the_code() -> None:
-    allowed = {"settings.py", "services/outbox.py"}  # the default of PUBLIC_URL and hints; a mail that nobody gets
+    # The default of PUBLIC_URL and hints; a mail that nobody gets; examples in the document of the API.
+    allowed = {"settings.py", "services/outbox.py", "blueprints/api/replies.py"}
     written = [
         module.where(node)
         for module in modules()
@@ -641,21 +729,21 @@ def test_every_column_has_a_level() -> None:
 
 @pytest.mark.asvs("14.1.1")
 def test_every_cookie_has_a_level(development_app: Flask) -> None:
-    documented = {name(row["cookie"]) for row in table(DATA, "Cookies")}
+    documented = {name(row["cookie"]) for row in (*table(DATA, "Cookies"), *table(DATA, "Cookies", 1))}
     sessions = development_app.session_interface
     assert isinstance(sessions, CookieSessions)
     config = development_app.config
     real = {sessions.id_name, sessions.visitor_name, config[DEVICE_COOKIE_NAME], config[LOCALE_COOKIE_NAME]}
-    assert documented == real
+    assert documented == real | {refresh_cookie_name(development_app)}
+    assert f"`Path={COOKIE_PATH}`" in DATA.read_text(encoding="utf-8")
     setting = {
         module.name
         for module in modules()
         for _, call in module.calls()
         if isinstance(call.func, ast.Attribute) and call.func.attr == "set_cookie"
     }
-    assert setting == {"http/cookie_delivery.py", "http/cookie_sessions.py", "http/locale.py"}, (
-        "a new cookie needs a row in docs/data.md, Cookies"
-    )
+    known = {"http/cookie_delivery.py", "http/cookie_sessions.py", "http/locale.py", "http/token_delivery.py"}
+    assert setting == known, "a new cookie needs a row in docs/data.md, Cookies"
 
 
 @pytest.mark.asvs("14.1.1")
