@@ -72,6 +72,7 @@ STOPS = (
     Stop("activity-not-me", "/account/activity", "long", press="main summary"),
     Stop("data", "/account/data", "busy"),
     Stop("data-delete", "/account/data", "long", press="main summary"),
+    Stop("api-docs", "/api/v1/docs"),
     Stop("dev-mail", "/dev/mail"),
     Stop("dev-mail-message", "/dev/mail", press=".rows a"),
     Stop("error-404", "/nothing/here", status=404),

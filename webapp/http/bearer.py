@@ -65,7 +65,12 @@ def signed_in_anew() -> SignedIn:
 
 
 def _spell_scheme() -> None:
-    """The name of a scheme has no case (RFC 9110, section 11.1); the extension knows one spelling."""
-    scheme, space, rest = request.environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+    """The name of a scheme has no case (RFC 9110, section 11.1); the extension knows one spelling. A request has one
+    credential (section 11.6.2); of several between commas, the extension would choose. Raises TokenInvalid.
+    """
+    header = request.environ.get("HTTP_AUTHORIZATION", "")
+    if "," in header:
+        raise TokenInvalid
+    scheme, space, rest = header.partition(" ")
     if space and scheme != SCHEME and scheme.lower() == SCHEME.lower():
         request.environ["HTTP_AUTHORIZATION"] = f"{SCHEME} {rest}"

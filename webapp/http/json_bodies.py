@@ -56,7 +56,7 @@ def _refuse_constant(name: str) -> None:
 
 
 def _plain(value: Any, pointer: str, depth: int, texts: list[str]) -> Any:
-    if depth > MOST_DEPTH:
+    if isinstance(value, list) and depth >= MOST_DEPTH:  # _Pairs are one, too
         raise MalformedBody(why="too_deep")
     if isinstance(value, _Pairs):
         found: dict[str, Any] = {}

@@ -2,8 +2,11 @@
 end. Pages say it in words, and only when it is used up.
 """
 
+from contextlib import suppress
+
 from flask import Flask, Response, g, has_request_context, request
 
+from webapp.errors import StoreUnavailable
 from webapp.http.request_checks import API_PREFIX
 from webapp.services.throttle import Usage
 
@@ -24,5 +27,6 @@ def install_limit_headers(app: Flask) -> None:
             usage = min(used.values(), key=lambda counter: counter.remaining)
             response.headers["X-RateLimit-Limit"] = str(usage.amount)
             response.headers["X-RateLimit-Remaining"] = str(usage.remaining)
-            response.headers["X-RateLimit-Reset"] = str(int(usage.resets_in().total_seconds()))
+            with suppress(StoreUnavailable):  # the attempt was counted; it is only this that nobody can say
+                response.headers["X-RateLimit-Reset"] = str(int(usage.resets_in().total_seconds()))
         return response

@@ -177,7 +177,8 @@ class ReadableOnly:
         part = unreadable_part(environ)
         if part is not None:
             environ[_UNREADABLE] = part
-            environ["PATH_INFO"], environ["QUERY_STRING"] = "/", ""
+            is_api = environ.get("PATH_INFO", "").startswith(API_PREFIX)  # which is refused in its own form
+            environ["PATH_INFO"], environ["QUERY_STRING"] = API_PREFIX if is_api else "/", ""
             for name in [key for key in environ if key.startswith("HTTP_") and not _is_header_text(environ[key])]:
                 del environ[name]
             environ.pop("HTTP_COOKIE", None)

@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
 
-from flask import Flask, Response, after_this_request, current_app, request
+from flask import Flask, Response, after_this_request, current_app, g, request
 
 from webapp.errors import TokenInvalid
 from webapp.http.cookie_delivery import remember_device
 from webapp.http.origins import require_own_origin
+from webapp.services.rotation import replace_by_sign_in
 from webapp.services.tokens import SignedInByApi, Tokens
 from webapp.settings import Settings
 
@@ -36,10 +37,12 @@ def refresh_cookie_name(app: Flask) -> str:
 
 
 def deliver(signed_in: SignedInByApi) -> dict[str, Any]:
-    """What an app that signed in gets. Raises OriginRefused."""
-    check_transport(signed_in.refresh_transport)
+    """What an app that signed in gets."""
+    by_cookie = signed_in.refresh_transport == "cookie"
+    if by_cookie:
+        replace_by_sign_in(request.cookies.get(current_app.config[REFRESH_COOKIE_NAME]))
     remember_device(signed_in.device)
-    return body_of(signed_in.tokens, by_cookie=signed_in.refresh_transport == "cookie")
+    return body_of(signed_in.tokens, by_cookie=by_cookie)
 
 
 def body_of(tokens: Tokens, *, by_cookie: bool) -> dict[str, Any]:
@@ -74,6 +77,7 @@ def shown_refresh_token(body: Mapping[str, str]) -> ShownToken:
     """
     if token := body.get("refresh_token"):
         return ShownToken(token, by_cookie=False)
+    g.refresh_cookie_shown = True
     values = request.cookies.getlist(current_app.config[REFRESH_COOKIE_NAME])
     if len(values) != 1:  # one of several would not be ours
         raise TokenInvalid
@@ -85,6 +89,12 @@ def forget_refresh_cookie() -> None:
     """Take the cookie from the browser, where it showed one."""
     if current_app.config[REFRESH_COOKIE_NAME] in request.cookies:
         _set_cookie("", timedelta(0))
+
+
+def forget_refused_cookie() -> None:
+    """The same, where it was what the request stood on: a dead token from elsewhere says nothing of the cookie's."""
+    if g.get("refresh_cookie_shown"):
+        forget_refresh_cookie()
 
 
 def _set_cookie(value: str, life: timedelta) -> None:

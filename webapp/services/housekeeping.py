@@ -66,7 +66,7 @@ def _purge_login_sessions(limit: int) -> int:
 
 def _purge_ended_apps(limit: int) -> int:
     now, wait = clock.now(), runtime().settings.JWT_ACCESS
-    by_itself = LoginSession.end_reason == EndReason.SIGNED_OUT
+    by_itself = LoginSession.end_reason.in_((EndReason.SIGNED_OUT, EndReason.REPLACED))
     gone = LoginSession.ended_at < now - wait - ENDED_APPS_KEPT_FOR
     soon_gone = and_(by_itself, LoginSession.ended_at < now - wait - SIGNED_OUT_APPS_KEPT_FOR)
     return _delete(LoginSession.id, and_(LoginSession.kind == "api", or_(gone, soon_gone)), limit)

@@ -57,6 +57,19 @@ class Key:
     jwk: dict[str, Any]  # the public half (RFC 7517)
 
 
+@dataclass(frozen=True)
+class Reading:
+    """The keys as they were when the table was read, with the highest number of any row there was."""
+
+    keys: dict[str, Key]
+    highest: int
+
+    @property
+    def signing(self) -> Key | None:
+        """The key that signs."""
+        return next((key for key in self.keys.values() if key.state is KeyState.ACTIVE), None)
+
+
 class KeyRing:
     """The keys that are announced, active or retired, read at most every READ_AGAIN_AFTER."""
 
@@ -67,31 +80,37 @@ class KeyRing:
         self._sealer = sealer
         self._token_life = token_life
         self._monotonic = monotonic
-        self._reading = threading.Lock()
+        self._lock = threading.Lock()
         self._opened: dict[str, tuple[EllipticCurvePrivateKey, dict[str, Any]]] = {}
-        self._keys: dict[str, Key] = {}
+        self._known = Reading({}, 0)
         self._read_at = self._failed_at = float("-inf")
-        self.highest = 0  # number of any key there was when the ring was read
+
+    def reading(self) -> Reading:
+        """What is known now, from one look: whoever makes the next key by it makes the one after those it saw."""
+        self._keep_up(READ_AGAIN_AFTER)
+        return self._known
 
     def find_signing(self) -> Key | None:
         """The key that signs now."""
-        self._keep_up(READ_AGAIN_AFTER)
-        return next((key for key in self._keys.values() if key.state is KeyState.ACTIVE), None)
+        return self.reading().signing
 
     def find(self, kid: str) -> Key | None:
         """The key of that id, if what it signed may be good."""
         self._keep_up(READ_AGAIN_AFTER)
-        if kid not in self._keys:
+        if kid not in self._known.keys:
             self._keep_up(UNKNOWN_READ_AGAIN_AFTER)
-        return self._keys.get(kid)
+        return self._known.keys.get(kid)
 
     def published(self) -> list[Key]:
         """The keys that everybody may know of, the oldest first."""
-        self._keep_up(READ_AGAIN_AFTER)
-        return list(self._keys.values())
+        return list(self.reading().keys.values())
 
     def read(self) -> None:
         """Read the keys now."""
+        with self._lock:  # or who read before a key was made could be the last to say what there is
+            self._read()
+
+    def _read(self) -> None:
         with self._engine.connect() as connection:
             rows = connection.execute(_READ).all()
         times = [KeyTimes(row.number, row.active_from, withdrawn=row.withdrawn_at is not None) for row in rows]
@@ -101,12 +120,12 @@ class KeyRing:
             now=clock.now(),
             token_life=self._token_life,
         )
-        self.highest = max((row.number for row in rows), default=0)
-        self._keys = {
+        keys = {
             row.kid: Key(row.kid, row.number, states[row.number], private, private.public_key(), jwk)
             for row, (private, jwk) in readable
             if states[row.number] is not KeyState.GONE
         }
+        self._known = Reading(keys, max((row.number for row in rows), default=0))
         self._read_at = self._monotonic()
 
     def seal(self, private: EllipticCurvePrivateKey) -> tuple[str, bytes]:
@@ -118,22 +137,22 @@ class KeyRing:
     def _keep_up(self, patience: timedelta) -> None:
         if self._monotonic() - self._read_at < patience.total_seconds():
             return
-        if self._keys and self._monotonic() - self._failed_at < UNKNOWN_READ_AGAIN_AFTER.total_seconds():
+        if self._known.keys and self._monotonic() - self._failed_at < UNKNOWN_READ_AGAIN_AFTER.total_seconds():
             return
         # Whoever finds that another thread reads takes what there is, unless there is nothing yet.
-        if not self._reading.acquire(blocking=not self._keys):
+        if not self._lock.acquire(blocking=not self._known.keys):
             return
         try:
             if self._monotonic() - self._read_at >= patience.total_seconds():
-                self.read()
+                self._read()
         except SQLAlchemyError as error:
             # While the database is away, the keys there are go on; for how long, the set of revoked sessions decides.
-            if not self._keys:
+            if not self._known.keys:
                 raise
             self._failed_at = self._monotonic()
             _log.warning("signing_keys_not_read", error=type(error).__name__)
         finally:
-            self._reading.release()
+            self._lock.release()
 
     def _open(self, kid: str, sealed: bytes) -> tuple[EllipticCurvePrivateKey, dict[str, Any]] | None:
         if not sealed:

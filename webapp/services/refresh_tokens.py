@@ -58,7 +58,7 @@ class RefreshTokens:
     def verify(self, raw: str) -> RefreshToken:
         """What a token of ours says. Raises TokenInvalid or TokenExpired."""
         claims = self._verified(raw)
-        if type(claims["exp"]) is not int or type(claims["gen"]) is not int:
+        if not all(type(claims[name]) is int for name in ("gen", "iat", "exp")):
             raise TokenInvalid
         if not 0 < claims["gen"] <= _LARGEST_GENERATION or claims["aud"] != self._audience:
             raise TokenInvalid
@@ -66,12 +66,14 @@ class RefreshTokens:
             token = RefreshToken(uuid.UUID(claims["sid"]), claims["gen"])
         except (ValueError, AttributeError, TypeError):
             raise TokenInvalid from None
+        if str(token.login_session_id) != claims["sid"]:  # one id has one spelling
+            raise TokenInvalid
         if int(clock.now().timestamp()) >= claims["exp"]:
             raise TokenExpired
         return token
 
     def _verified(self, raw: str) -> dict[str, Any]:
-        if len(raw) > LONGEST:
+        if len(raw) > LONGEST or "=" in raw:  # padded, it would be the same token in another spelling (RFC 7515, 2)
             raise TokenInvalid
         try:
             header = jwt.get_unverified_header(raw)

@@ -27,6 +27,7 @@ WHOLE_EVERY = timedelta(seconds=60)  # in between only what is new is read
 # another machine's clock may be behind. What slips through all the same, the next whole reading finds.
 OVERLAP = timedelta(seconds=15)
 _WAIT_FOR_READER = 1.0  # seconds
+_WAIT_FOR_TRUST = 5.0  # seconds, where without this reading there is no answer: a process was idle, or is new
 
 _ENDED = select(LoginSession.id).where(LoginSession.ended_at > bindparam("since"), LoginSession.kind == "api")
 _log = structlog.get_logger("revocation")
@@ -72,11 +73,10 @@ class RevokedSessions:
             self._ids.update(login_session_ids)
 
     def _keep_up(self) -> None:
-        just_failed = self._monotonic() - self._failed_at < READ_EVERY.total_seconds()
-        if just_failed or not self._reading.acquire(timeout=self._patience()):
+        if self._just_failed or not self._reading.acquire(timeout=self._patience()):
             return
         try:
-            if self.age >= READ_EVERY.total_seconds():
+            if self.age >= READ_EVERY.total_seconds() and not self._just_failed:
                 self._read()
                 self._failed_at = float("-inf")
         except SQLAlchemyError as error:
@@ -85,9 +85,15 @@ class RevokedSessions:
         finally:
             self._reading.release()
 
+    @property
+    def _just_failed(self) -> bool:
+        return self._monotonic() - self._failed_at < READ_EVERY.total_seconds()
+
     def _patience(self) -> float:
         """Where the last reading failed, the next one is one thread's to wait for."""
-        return 0.0 if self._failed_at > self._read_at else _WAIT_FOR_READER
+        if self._failed_at > self._read_at:
+            return 0.0
+        return _WAIT_FOR_TRUST if self.age > TRUSTED_FOR.total_seconds() else _WAIT_FOR_READER
 
     def _read(self) -> None:
         began, now = self._monotonic(), clock.now()

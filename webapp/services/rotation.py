@@ -1,6 +1,7 @@
 """Refreshing: one row a device, one step by compare-and-swap, and one answer for all who hold the same line."""
 
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,7 +10,7 @@ from sqlalchemy import Row, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from webapp import clock
-from webapp.errors import RefreshReused, SessionRevoked, TokenExpired
+from webapp.errors import RefreshReused, SessionRevoked, TokenExpired, TokenInvalid
 from webapp.models import LoginSession, User
 from webapp.policy.login_sessions import EndReason
 from webapp.policy.rotation import REUSED, Verdict, judge_refresh
@@ -91,11 +92,27 @@ def sign_out_by_refresh_token(raw: str, client: Client) -> None:
     """
     token = runtime().refresh_tokens.verify(raw)
     with transaction() as tx:
-        row = tx.execute(_LOOK, {"sid": token.login_session_id}).one_or_none()
-        if row is not None and end_login_sessions(
-            tx, row.user_id, EndReason.SIGNED_OUT, LoginSession.id == token.login_session_id
-        ):
-            record_event(tx, row.user_id, EventKind.SIGNED_OUT, client, login_session_id=token.login_session_id)
+        user_id = _end(tx, token.login_session_id, EndReason.SIGNED_OUT)
+        if user_id is not None:
+            record_event(tx, user_id, EventKind.SIGNED_OUT, client, login_session_id=token.login_session_id)
+
+
+def replace_by_sign_in(raw: str | None) -> None:
+    """End the login session of the refresh token that a browser held before it signed in anew: nothing is left of it
+    there. What is no token of ours, or no longer, is nothing to end.
+    """
+    with suppress(TokenInvalid, TokenExpired):
+        token = runtime().refresh_tokens.verify(raw or "")
+        with transaction() as tx:
+            _end(tx, token.login_session_id, EndReason.REPLACED)
+
+
+def _end(tx: Session, sid: uuid.UUID, reason: EndReason) -> uuid.UUID | None:
+    """End one login session; whose it was, if it was live."""
+    user_id = tx.scalar(select(LoginSession.user_id).where(LoginSession.id == sid))
+    if user_id is None or not end_login_sessions(tx, user_id, reason, LoginSession.id == sid):
+        return None
+    return user_id
 
 
 def _step(tx: Session, token: RefreshToken, client: Client) -> tuple[Verdict, _Line | None, str | None]:

@@ -47,9 +47,10 @@ def current_key() -> Key:
     """The key that signs now, made where there is none. Not within a transaction. Raises StoreUnavailable."""
     ring = runtime().key_ring
     for _ in range(_TRIES):
-        if (key := ring.find_signing()) is not None:
-            return key
-        _make_key(active_now=True)
+        reading = ring.reading()
+        if reading.signing is not None:
+            return reading.signing
+        _make_key(after=reading.highest, active_now=True)
         ring.read()
     raise StoreUnavailable(store="signing_keys")
 
@@ -81,11 +82,9 @@ def rotate_keys() -> KeyOverview:
     repeated, or done by many at once, this makes one key.
     """
     current_key()
-    for key in runtime().key_ring.published():
-        if key.state is KeyState.ANNOUNCED:
-            break
-    else:
-        _make_key(active_now=False)
+    reading = runtime().key_ring.reading()
+    if not any(key.state is KeyState.ANNOUNCED for key in reading.keys.values()):
+        _make_key(after=reading.highest, active_now=False)
     return next(key for key in reversed(list_keys()) if key.state in (KeyState.ANNOUNCED, KeyState.ACTIVE))
 
 
@@ -131,15 +130,14 @@ def purge_keys(limit: int) -> int:
     return len(gone)
 
 
-def _make_key(*, active_now: bool) -> None:
-    ring = runtime().key_ring
-    kid, sealed = ring.seal(new_private_key())
+def _make_key(*, after: int, active_now: bool) -> None:
+    kid, sealed = runtime().key_ring.seal(new_private_key())
     now = clock.now()
     active_from = now if active_now else now + ANNOUNCED_FOR
     try:
         with transaction() as tx:
-            # Compare and swap: the number after the highest that was there when this worker saw the need.
-            tx.add(SigningKey(kid=kid, number=ring.highest + 1, sealed=sealed, created_at=now, active_from=active_from))
+            # Compare and swap: the number after the highest there was in the same reading that showed the need.
+            tx.add(SigningKey(kid=kid, number=after + 1, sealed=sealed, created_at=now, active_from=active_from))
     except IntegrityError:
         return  # another worker was quicker; its key is the key
     log_security("signing_key_made", kid=kid)

@@ -35,10 +35,10 @@ SHORTEST_WAIT = timedelta(seconds=1)
 class Usage:
     """One counter after an attempt was counted."""
 
-    counter: str
+    counter: str  # and its window
     amount: int  # at most, in its window
     remaining: int
-    resets_in: Callable[[], timedelta]  # asks the store
+    resets_in: Callable[[], timedelta]  # asks the store; raises StoreUnavailable
 
 
 def _unseen(_usage: Usage) -> None:
@@ -84,7 +84,7 @@ class Throttle:
                 item = _item(limit, window)
                 counted = self._storage.incr(item.key_for(digest), item.get_expiry())
                 remaining = max(0, item.amount - counted)
-                observe(Usage(limit.counter, item.amount, remaining, partial(self._wait, item, digest)))
+                observe(Usage(item.key_for(), item.amount, remaining, partial(self._resets_in, item, digest)))
                 if counted > item.amount:
                     # What a short window refuses is not counted in a longer one, or hammering would make an hour a day.
                     raise TooManyAttempts(self._wait(item, digest))
@@ -107,7 +107,7 @@ class Throttle:
                 item = _item(limit, window)
                 if limit.on_success is OnSuccess.START_AGAIN:
                     self._windows.clear(item, digest)
-                    self._observe(Usage(limit.counter, item.amount, item.amount, _always(window.length)))
+                    self._observe(Usage(item.key_for(), item.amount, item.amount, _always(window.length)))
                 elif self._storage.get(item.key_for(digest)) > 0:  # else its window ended in the meantime
                     self._windows.hit(item, digest, cost=-1)
 
@@ -128,6 +128,10 @@ class Throttle:
     def _digest(self, key: tuple[str, ...]) -> str:
         # Keyed, because a plain digest of an IP address is undone by trying all of them.
         return hmac.digest(self._secret, json.dumps(key).encode(), "sha256").hex()
+
+    def _resets_in(self, item: RateLimitItem, digest: str) -> timedelta:
+        with self._store():
+            return self._wait(item, digest)
 
     def _wait(self, item: RateLimitItem, digest: str) -> timedelta:
         seconds = self._storage.get_expiry(item.key_for(digest)) - clock.now().timestamp()

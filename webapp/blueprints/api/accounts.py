@@ -10,6 +10,7 @@ from webapp.blueprints.api.blueprint import bp
 from webapp.blueprints.api.bodies import EmailBody, RegisterBody, ResetBody, TokenBody
 from webapp.blueprints.api.replies import AcceptedReply
 from webapp.http.client import client_of
+from webapp.http.cookie_delivery import remember_device
 from webapp.services import passwords, registration
 
 Body = dict[str, Any]
@@ -51,7 +52,7 @@ def forgot_password(body: Body) -> Body:
 @bp.call(*_DEAD_LINKS, errors.PasswordRefused, errors.TooManyAttempts, errors.Busy, is_open=True)
 def reset_password(body: Body) -> None:
     """Choose a new password with the token of the mailed link. Every session of the account ends."""
-    passwords.reset_password(body["token"], body["password"], client_of(request))
+    remember_device(passwords.reset_password(body["token"], body["password"], client_of(request)))
 
 
 def _accepted() -> Body:

@@ -11,6 +11,7 @@ from webapp.blueprints.api.bodies import LoginBody, RefreshBody, StepBody
 from webapp.blueprints.api.replies import ClaimsReply, TokensReply
 from webapp.http import bearer, token_delivery
 from webapp.http.client import client_of
+from webapp.http.origins import require_own_origin
 from webapp.services import login_sessions, rotation, tokens
 
 Body = dict[str, Any]
@@ -49,6 +50,7 @@ def login(body: Body) -> Body:
 @bp.call(errors.SignInStepExpired, errors.OriginRefused, is_open=True)
 def keep_account(body: Body) -> Body:
     """Finish a sign-in that account_deletion_pending stopped, and keep the account."""
+    require_own_origin()  # before the step is spent: it may be one that is to set the cookie
     return token_delivery.deliver(tokens.keep_account(body["step_token"], client_of(request)))
 
 

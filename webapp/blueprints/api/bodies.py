@@ -1,15 +1,23 @@
 """What the API takes. Shape only: meaning is the services'. Whatever is not named here is refused."""
 
+import re
+import uuid
 from typing import Any
 
 from flask_babel import lazy_gettext as _
 from marshmallow import RAISE, Schema, fields
 from marshmallow.validate import Length, OneOf, Range
 
+from webapp.blueprints.api.examples import UUID_EXAMPLE
 from webapp.http.forms import LONGEST_EMAIL, LONGEST_NAME, LONGEST_PASSWORD
 from webapp.http.locale import LOCALES
 
 LONGEST_TOKEN = 2048  # characters
+# What http.json_bodies refuses in any text, but for lone surrogates, which no expression can name.
+TYPEABLE = r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*$"
+_TOKEN_EXAMPLE = "kGq0mQ9n1Zr2sT3uV4wX5yA6bC7dE8fH9iJ0kL1mN2o"
+_JWT_EXAMPLE = "eyJhbGciOiJIUzI1NiIsInR5cCI6InJ0K2p3dCJ9.eyJzaWQiOiIwMTk5YzBkZSJ9.c2lnbmF0dXJl"
+_PASSWORD_EXAMPLE = "seven quiet otters crossing"
 _MESSAGES = {
     "required": _("This is missing."),
     "null": _("This may not be null."),
@@ -19,15 +27,14 @@ _MESSAGES = {
 
 
 class Strict(Schema):
-    """A body that holds what is named and nothing else (ASVS 15.3.3)."""
+    """A body that holds what is named and nothing else (ASVS 15.3.3). It may be left out where the call says so."""
+
+    may_be_left_out = False
 
     class Meta:
         unknown = RAISE
 
-    error_messages = {
-        "unknown": _("There is no such field here."),
-        "type": _("This is not an object."),
-    }
+    error_messages = {"unknown": _("There is no such field here.")}
 
 
 class Text(fields.String):
@@ -35,10 +42,40 @@ class Text(fields.String):
 
     default_error_messages = {**_MESSAGES, "invalid": _("This is not a text.")}
 
-    def __init__(self, at_most: int, *, example: str = "", note: str = "", at_least: int = 0, **kwargs: Any) -> None:
-        about = {**({"description": note} if note else {}), **({"examples": [example]} if example else {})}
-        rules = [Length(min=at_least or None, max=at_most, error=_length_error(at_least, at_most))]
-        super().__init__(validate=[*rules, *kwargs.pop("validate", [])], metadata=about, **kwargs)
+    def __init__(
+        self, at_most: int, *, example: str, note: str, at_least: int = 0, told: str = "", **kwargs: Any
+    ) -> None:
+        about = {"description": note, "examples": [example], "pattern": TYPEABLE, **({"format": told} if told else {})}
+        length = Length(min=at_least or None, max=at_most, error=_length_error(at_least, at_most))
+        super().__init__(validate=length, metadata=about, **kwargs)
+
+
+class Choice(fields.String):
+    """One of a few words."""
+
+    default_error_messages = {**_MESSAGES, "invalid": _("This is not a text.")}
+
+    def __init__(self, choices: tuple[str, ...], error: Any, *, note: str, **kwargs: Any) -> None:
+        about = {"description": note, "examples": [choices[0]]}
+        super().__init__(validate=OneOf(choices, error=error), metadata=about, **kwargs)
+
+
+class Count(fields.Integer):
+    """A number in an address, as one would write it: no sign, no spaces, no digits of other scripts."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
+        if not re.fullmatch(r"0|[1-9][0-9]{0,8}", str(value)):
+            raise self.make_error("invalid")
+        return int(value)
+
+
+class Id(fields.UUID):
+    """An id in an address, spelled as we spell it."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> uuid.UUID:
+        if not re.fullmatch(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", str(value)):
+            raise self.make_error("invalid_uuid")
+        return uuid.UUID(value)
 
 
 def _length_error(at_least: int, at_most: int) -> Any:
@@ -47,40 +84,34 @@ def _length_error(at_least: int, at_most: int) -> Any:
     return _("This has at most %(most)d characters.", most=at_most)
 
 
-def _email() -> Text:
-    return Text(LONGEST_EMAIL, at_least=1, required=True, example="alice@example.com", note="An email address.")
+def _email(**kwargs: Any) -> Text:
+    return Text(
+        LONGEST_EMAIL, at_least=1, required=True, example="alice@example.com", note="An email address.", **kwargs
+    )
 
 
 def _password(note: str) -> Text:
-    return Text(LONGEST_PASSWORD, at_least=1, required=True, example="seven quiet otters crossing", note=note)
-
-
-def _device_name() -> Text:
-    return Text(LONGEST_NAME, example="Alice's phone", note="What the app calls this device in the list of sessions.")
-
-
-def _transport() -> Text:
-    return Text(
-        8,
-        example="body",
-        note='Where the refresh token travels: "body", or "cookie" for apps in a browser.',
-        load_default="body",
-        validate=[OneOf(("body", "cookie"), error=_("This is one of: body, cookie."))],
-    )
+    return Text(LONGEST_PASSWORD, at_least=1, required=True, example=_PASSWORD_EXAMPLE, note=note)
 
 
 class RegisterBody(Strict):
     """A new account."""
 
-    email = _email()
-    password = _password("The password to sign in with.")
+    email = _email(told="idn-email")
+    password = _password("The password to sign in with. Where it is too short, the refusal says how long it has to be.")
     name = Text(LONGEST_NAME, example="Alice", note="What the person is called.", load_default="")
 
 
 class TokenBody(Strict):
     """A mailed link's token."""
 
-    token = Text(LONGEST_TOKEN, at_least=1, required=True, note="The last part of the address in the mail.")
+    token = Text(
+        LONGEST_TOKEN,
+        at_least=1,
+        required=True,
+        example=_TOKEN_EXAMPLE,
+        note="The last part of the address in the mail.",
+    )
 
 
 class EmailBody(Strict):
@@ -100,57 +131,76 @@ class LoginBody(Strict):
 
     email = _email()
     password = _password("The password.")
-    device_name = _device_name()
-    refresh_transport = _transport()
+    device_name = Text(
+        LONGEST_NAME, example="Alice's phone", note="What the app calls this device in the list of sessions."
+    )
+    refresh_transport = Choice(
+        ("body", "cookie"),
+        _("This is one of: body, cookie."),
+        note="Where the refresh token travels: in the body, or in a cookie for apps in a browser.",
+        load_default="body",
+    )
 
 
 class StepBody(Strict):
     """A sign-in that waits for its next step."""
 
-    step_token = Text(LONGEST_TOKEN, at_least=1, required=True, note="As it came with account_deletion_pending.")
+    step_token = Text(
+        LONGEST_TOKEN,
+        at_least=1,
+        required=True,
+        example=_TOKEN_EXAMPLE,
+        note="As it came with account_deletion_pending.",
+    )
 
 
 class RefreshBody(Strict):
     """The refresh token, unless it comes in the cookie."""
 
-    refresh_token = Text(LONGEST_TOKEN, at_least=1, note="The newest refresh token there is.")
+    refresh_token = Text(LONGEST_TOKEN, at_least=1, example=_JWT_EXAMPLE, note="The newest refresh token there is.")
 
 
 class ProfileBody(Strict):
     """What is to change; what is left out stays."""
 
-    name = Text(LONGEST_NAME, example="Alice")
-    locale = Text(
-        8,
-        example="en",
-        note="The language of mails and pages.",
-        validate=[OneOf(LOCALES, error=_("This is one of: en, ko."))],
-    )
+    name = Text(LONGEST_NAME, example="Alice", note="What the person is called.")
+    locale = Choice(LOCALES, _("This is one of: en, ko."), note="The language of mails and pages.")
 
 
 class NewPasswordBody(Strict):
     """The password now, and the one to come."""
 
     current_password = _password("The present password.")
-    new_password = _password("The new one.")
+    new_password = Text(
+        LONGEST_PASSWORD,
+        at_least=1,
+        required=True,
+        example="eight louder herons landing",
+        note="The new one. Where it is too short, the refusal says how long it has to be.",
+    )
 
 
 class DeletionBody(Strict):
     """The password, where the sign-in is older than ten minutes."""
 
-    password = Text(LONGEST_PASSWORD, at_least=1, note="Needed where the sign-in is older than ten minutes.")
+    password = Text(
+        LONGEST_PASSWORD,
+        at_least=1,
+        example=_PASSWORD_EXAMPLE,
+        note="Needed where the sign-in is older than ten minutes.",
+    )
 
 
 class EventsQuery(Schema):
     """Which page of events."""
 
-    before = fields.UUID(
-        metadata={"description": "Go on after this one: `next` of the page before."},
+    before = Id(
+        metadata={"description": "Go on after this one: `next` of the page before.", "examples": [UUID_EXAMPLE]},
         error_messages={"invalid_uuid": _("This is not the id of an event.")},
     )
-    limit = fields.Integer(
+    limit = Count(
         load_default=20,
         validate=Range(1, 100, error=_("This is a number from 1 to 100.")),
-        metadata={"description": "How many, at most."},
+        metadata={"description": "How many, at most.", "examples": [20]},
         error_messages={"invalid": _("This is a number from 1 to 100.")},
     )

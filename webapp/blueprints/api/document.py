@@ -4,24 +4,40 @@ from typing import Any
 
 from flask import Flask, Response, current_app, make_response, render_template
 from flask_smorest import Api, current_api
+from werkzeug.routing import UUIDConverter
 
-from webapp.blueprints.api.blueprint import bp
+from webapp.blueprints.api import docs_page
+from webapp.blueprints.api.blueprint import Call, bp, refusal_doc, title_of_resource, who_may_call
+from webapp.blueprints.api.examples import UUID_EXAMPLE, example_of_refusal, name_of_refusal
+from webapp.blueprints.api.headers import HEADERS, headers_of
 from webapp.http.headers import PAGE_CSP
-from webapp.http.problems import explained_codes
+from webapp.http.problems import explained_codes, told_codes
 from webapp.http.token_delivery import refresh_cookie_name
 from webapp.services.runtime import runtime
 
 DESCRIPTION = """\
 Sign in, and get a short-lived access token and a refresh token; send the access token with each call as
 `Authorization: Bearer …`; when it expires, exchange the refresh token for new ones. Refusals are problem documents
-(RFC 9457) with a stable `code`. `Accept-Language` chooses the language of what is meant for people: English or Korean.
+(RFC 9457) with a stable `code`; the `type` of each leads to its explanation. `Accept-Language` chooses the language of
+what is meant for people: English or Korean. Objects may get more members in time, and there may be more codes: ignore
+what you do not know.
 """
+OPENAPI_JSON = Call("openapi_json", "document", (), is_open=True, takes_body=False)
 
 
 class DocumentedApi(Api):
-    """The extension without its error handlers, which would answer for the pages, too."""
+    """The extension without its error handlers, which would answer for the pages, too, and its own kinds of answers."""
 
     def _register_error_handlers(self) -> None:
+        pass
+
+    def _register_responses(self) -> None:
+        pass
+
+    def _register_etag_headers(self) -> None:
+        pass
+
+    def _register_pagination_header(self) -> None:
         pass
 
 
@@ -29,7 +45,7 @@ def make_api(app: Flask) -> DocumentedApi:
     """The extension for `app`, which serves openapi.json."""
     public_url = app.config["PUBLIC_URL"]
     app.config.update(
-        API_TITLE=app.config["SITE_NAME"],
+        API_TITLE=f"{app.config['SITE_NAME']} API",
         API_VERSION="1",
         OPENAPI_VERSION="3.1.0",
         OPENAPI_URL_PREFIX="/api/v1",
@@ -38,26 +54,79 @@ def make_api(app: Flask) -> DocumentedApi:
             "info": {"description": DESCRIPTION},
             "servers": [{"url": public_url}],
             "security": [{"accessToken": []}],
+            "tags": [{"name": name, "description": title_of_resource(name)} for name in docs_page.RESOURCES],
         },
     )
     api = DocumentedApi(app)
     api.DEFAULT_ERROR_RESPONSE_NAME = None
-    schemes = api.spec.components
-    schemes.security_scheme("accessToken", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"})
-    schemes.security_scheme("refreshToken", {"type": "apiKey", "in": "cookie", "name": refresh_cookie_name(app)})
+    api.register_converter(UUIDConverter, lambda _: {"type": "string", "format": "uuid", "examples": [UUID_EXAMPLE]})
+    _add_components(api, public_url, refresh_cookie_name(app))
+    _add_openapi_json(api, app)
     return api
 
 
+def _add_components(api: DocumentedApi, public_url: str, cookie: str) -> None:
+    components = api.spec.components
+    components.security_scheme(
+        "accessToken",
+        {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "JWT",
+            "description": "The access token of a sign-in (RFC 6750, RFC 9068).",
+        },
+    )
+    components.security_scheme(
+        "refreshToken",
+        {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": cookie,
+            "description": "The refresh token of a sign-in whose `refresh_transport` was cookie. Browsers send it with "
+            "requests from this site and the origins listed for it, and from no other.",
+        },
+    )
+    for name, header in HEADERS.items():
+        components.header(name, header)
+    for code, status in [*told_codes().items(), ("invalid_credentials", 403)]:
+        example = {"value": example_of_refusal(code, status, public_url)}
+        components.example(name_of_refusal(code, status), example)
+    # No call that is written down is answered so: a path without that method, and a path without anything.
+    for name, status in (("method_not_allowed", 405), ("not_found", 404)):
+        components.response(name, refusal_doc(status, [name], headers_of(status)))
+
+
+def _add_openapi_json(api: DocumentedApi, app: Flask) -> None:
+    """The call that the extension itself answers."""
+    schema = {"type": "object", "required": ["openapi", "info", "paths"]}
+    responses = {
+        200: {"description": "OK", "headers": headers_of(200), "content": {"application/json": {"schema": schema}}},
+        **{status: refusal_doc(status, codes, headers_of(status)) for status, codes in OPENAPI_JSON.codes().items()},
+    }
+    operation = {
+        "summary": "This document",
+        "description": f"OpenAPI 3.1, for programs. {who_may_call(OPENAPI_JSON.security)}",
+        "operationId": OPENAPI_JSON.name,
+        "tags": [OPENAPI_JSON.resource],
+        "security": OPENAPI_JSON.security,
+        "responses": responses,
+    }
+    rule = next(app.url_map.iter_rules("api-docs.openapi_json"))
+    api.spec.path(rule=rule, operations={"get": operation})
+
+
 @bp.get("/docs")
-@bp.doc(operationId="docs", security=[])
+@bp.response(200, {"type": "string"}, content_type="text/html")
+@bp.call(is_open=True, takes_body=False)
 def docs() -> Response:
-    """The document as a page for people."""
+    """The document as a page. For people: how to begin, every call, and what each code means."""
     specification: dict[str, Any] = current_api.spec.to_dict()
     page = render_template(
         "api/docs.html",
-        specification=specification,
+        resources=docs_page.resources_of(specification),
         codes=explained_codes(),
         token_life=runtime().settings.JWT_ACCESS,
+        leeway=runtime().settings.REFRESH_LEEWAY,
         public_url=current_app.config["PUBLIC_URL"],
     )
     response = make_response(page)

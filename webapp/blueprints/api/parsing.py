@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
 from flask import Request
+from flask_babel import gettext
 from marshmallow import Schema, ValidationError
 from webargs import missing
 from webargs.flaskparser import FlaskParser
@@ -18,9 +19,13 @@ class StrictParser(FlaskParser):
     """Reads bodies as `http.json_bodies` does, and raises ValidationFailed with a JSON pointer for each misfit."""
 
     def load_json(self, req: Request, schema: Schema) -> Any:
-        """The body, or `missing`."""
-        body = read_json(req)
-        return missing if body is None else body
+        """The body, which is an object; `missing` where there is none and it may be left out."""
+        if not req.get_data() and getattr(schema, "may_be_left_out", False):
+            return missing
+        body = read_json(req) if req.get_data() else None
+        if not isinstance(body, dict):
+            raise ValidationFailed((("", gettext("This is not an object.")),))
+        return body
 
     def handle_error(
         self, error: ValidationError, req: Request, schema: Schema, *, error_status_code: Any, error_headers: Any
@@ -32,8 +37,7 @@ class StrictParser(FlaskParser):
 
 
 def _misfits(told: Any, location: str) -> Iterator[tuple[str, str]]:
-    for parts, text in _leaves(told):
-        names = [part for part in parts if part != "_schema"]
+    for names, text in _leaves(told):
         yield (pointer_to(*names) if location == "json" else f"{IN_QUERY}{'.'.join(names)}"), text
 
 

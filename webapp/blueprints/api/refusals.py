@@ -5,13 +5,12 @@ from flask import Blueprint, Response, request
 from webapp import errors
 from webapp.errors import DomainError
 from webapp.http.problems import STATUS, problem_of
-from webapp.http.token_delivery import forget_refresh_cookie
+from webapp.http.token_delivery import forget_refused_cookie
 from webapp.services.security_events import log_security
 
 # The same for pages and API: http.error_pages answers them.
 _ANSWERED_FOR_ALL = {errors.TooManyAttempts, errors.NotFound, errors.StoreUnavailable, errors.Busy}
 _DEAD_TOKENS = (errors.TokenInvalid, errors.TokenExpired, errors.SessionRevoked, errors.RefreshReused)
-_BY_COOKIE = frozenset({"api.refresh", "api.logout"})
 # The value of the body that a refusal is about; without an endpoint, wherever it comes from.
 _POINTERS: dict[tuple[str | None, str], str] = {
     (None, "email_invalid"): "/email",
@@ -26,14 +25,17 @@ def map_refusals(bp: Blueprint) -> None:
     """Answer every refusal of a call with its problem document."""
     for kind in STATUS.keys() - _ANSWERED_FOR_ALL:
         bp.register_error_handler(kind, _refused)
+    # Also where a route under /api/ is another blueprint's: it is closed like any other.
+    for kind in (errors.AccessTokenMissing, *_DEAD_TOKENS):
+        bp.app_errorhandler(kind)(_refused)
 
 
 def _refused(error: DomainError) -> Response:
     status = STATUS[type(error)]
     if status in (401, 403):
         log_security("api_refused", reason=error.code, endpoint=request.endpoint)
-    if request.endpoint in _BY_COOKIE and isinstance(error, _DEAD_TOKENS):
-        forget_refresh_cookie()
+    if isinstance(error, _DEAD_TOKENS):
+        forget_refused_cookie()
     # Whoever is signed in and mistypes their own password is not to sign in anew (RFC 9110, section 15.5.2).
     is_own_password = isinstance(error, errors.InvalidCredentials) and request.endpoint != "api.login"
     pointer = _POINTERS.get((request.endpoint, error.code), _POINTERS.get((None, error.code), ""))

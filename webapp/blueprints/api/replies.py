@@ -2,41 +2,50 @@
 
 from typing import Any
 
-from marshmallow import Schema, fields
+from marshmallow import EXCLUDE, Schema, fields
 
-_UUID_EXAMPLE = "0199c0de-0000-7000-8000-00000000c0de"
-_TIME_EXAMPLE = "2026-11-25T09:30:00+00:00"
-
-
-def _said(example: Any, note: str = "") -> dict[str, Any]:
-    return {"examples": [example], **({"description": note} if note else {})}
+from webapp.blueprints.api.examples import TIME_EXAMPLE, UUID_EXAMPLE
+from webapp.http.problems import told_codes
 
 
-class AcceptedReply(Schema):
+def _said(example: Any, note: str = "", **more: Any) -> dict[str, Any]:
+    return {"examples": [example], **({"description": note} if note else {}), **more}
+
+
+class Reply(Schema):
+    """An answer. There may be more in it one day, which who does not know it ignores."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+
+class AcceptedReply(Reply):
     """The same for every address."""
 
     message = fields.String(required=True, metadata=_said("If the address can be used, a mail is on its way there."))
 
 
-class TokensReply(Schema):
+class TokensReply(Reply):
     """An access token and a refresh token."""
 
     access_token = fields.String(required=True, metadata=_said("eyJ…", "A JWT by RFC 9068."))
-    token_type = fields.String(required=True, metadata={**_said("Bearer"), "enum": ["Bearer"]})
-    expires_in = fields.Integer(required=True, metadata=_said(600, "Seconds."))
+    token_type = fields.String(required=True, metadata=_said("Bearer", enum=["Bearer"]))
+    expires_in = fields.Integer(required=True, metadata=_said(600, "Seconds.", minimum=0))
     refresh_token = fields.String(metadata=_said("eyJ…", "Left out where it travels in the cookie."))
-    refresh_expires_in = fields.Integer(required=True, metadata=_said(2592000, "Seconds."))
-    session_id = fields.UUID(required=True, metadata=_said(_UUID_EXAMPLE))
+    refresh_expires_in = fields.Integer(
+        required=True, metadata=_said(2592000, "Seconds until the session ends, whatever is refreshed.", minimum=0)
+    )
+    session_id = fields.UUID(required=True, metadata=_said(UUID_EXAMPLE))
 
 
-class ClaimsReply(Schema):
+class ClaimsReply(Reply):
     """What the verified access token says."""
 
     iss = fields.String(required=True, metadata=_said("https://login.example.com"))
     aud = fields.String(required=True, metadata=_said("https://login.example.com/api"))
-    sub = fields.UUID(required=True, metadata=_said(_UUID_EXAMPLE, "Whose account."))
-    sid = fields.UUID(required=True, metadata=_said(_UUID_EXAMPLE, "Which login session."))
-    jti = fields.String(required=True, metadata=_said(_UUID_EXAMPLE))
+    sub = fields.UUID(required=True, metadata=_said(UUID_EXAMPLE, "Whose account."))
+    sid = fields.UUID(required=True, metadata=_said(UUID_EXAMPLE, "Which login session."))
+    jti = fields.String(required=True, metadata=_said(UUID_EXAMPLE, "Which token."))
     iat = fields.Integer(required=True, metadata=_said(1795599000))
     nbf = fields.Integer(required=True, metadata=_said(1795599000))
     exp = fields.Integer(required=True, metadata=_said(1795599600))
@@ -44,58 +53,62 @@ class ClaimsReply(Schema):
     amr = fields.List(fields.String(), required=True, metadata=_said(["pwd"], "How (RFC 8176)."))
 
 
-class MeReply(Schema):
+class MeReply(Reply):
     """The account."""
 
-    id = fields.UUID(required=True, attribute="user_id", metadata=_said(_UUID_EXAMPLE))
+    id = fields.UUID(required=True, attribute="user_id", metadata=_said(UUID_EXAMPLE))
     email = fields.String(required=True, metadata=_said("alice@example.com"))
-    email_verified = fields.Boolean(required=True)
+    email_verified = fields.Boolean(required=True, metadata=_said(True))
     name = fields.String(required=True, metadata=_said("Alice"))
     locale = fields.String(required=True, metadata=_said("en"))
-    created_at = fields.AwareDateTime(required=True, metadata=_said(_TIME_EXAMPLE))
-    password_changed_at = fields.AwareDateTime(required=True, allow_none=True, metadata=_said(_TIME_EXAMPLE))
+    created_at = fields.AwareDateTime(required=True, metadata=_said(TIME_EXAMPLE))
+    password_changed_at = fields.AwareDateTime(required=True, allow_none=True, metadata=_said(TIME_EXAMPLE))
 
 
-class DeletionReply(Schema):
+class DeletionReply(Reply):
     """When the account will be gone; signing in before then offers to keep it."""
 
-    deletion_due_at = fields.AwareDateTime(required=True, metadata=_said(_TIME_EXAMPLE))
+    deletion_due_at = fields.AwareDateTime(required=True, metadata=_said(TIME_EXAMPLE))
 
 
-class SessionReply(Schema):
+class SessionReply(Reply):
     """One place where the person is signed in."""
 
-    id = fields.UUID(required=True, metadata=_said(_UUID_EXAMPLE))
-    kind = fields.String(required=True, metadata={**_said("api"), "enum": ["web", "api"]})
-    current = fields.Boolean(required=True)
-    created_at = fields.AwareDateTime(required=True, metadata=_said(_TIME_EXAMPLE))
-    last_seen_at = fields.AwareDateTime(required=True, metadata=_said(_TIME_EXAMPLE))
+    id = fields.UUID(required=True, metadata=_said(UUID_EXAMPLE))
+    kind = fields.String(required=True, metadata=_said("api", enum=["web", "api"]))
+    current = fields.Boolean(required=True, metadata=_said(True, "Whether it is the one that asks."))
+    created_at = fields.AwareDateTime(required=True, metadata=_said(TIME_EXAMPLE))
+    last_seen_at = fields.AwareDateTime(required=True, metadata=_said(TIME_EXAMPLE))
     ip = fields.String(required=True, metadata=_said("203.0.113.7"))
-    user_agent = fields.String(required=True)
+    user_agent = fields.String(required=True, metadata=_said("okhttp/5.1.0"))
     device_name = fields.String(required=True, allow_none=True, metadata=_said("Alice's phone"))
     methods = fields.List(fields.String(), required=True, metadata=_said(["pwd"], "How it was proven (RFC 8176)."))
 
 
-class EventReply(Schema):
+class EventReply(Reply):
     """One thing that happened to the account's security."""
 
-    id = fields.UUID(required=True, metadata=_said(_UUID_EXAMPLE))
+    id = fields.UUID(required=True, metadata=_said(UUID_EXAMPLE))
     kind = fields.String(required=True, metadata=_said("signed_in"))
-    at = fields.AwareDateTime(required=True, metadata=_said(_TIME_EXAMPLE))
-    ip = fields.String(required=True)
-    user_agent = fields.String(required=True)
-    session_id = fields.UUID(required=True, allow_none=True, attribute="login_session_id")
+    at = fields.AwareDateTime(required=True, metadata=_said(TIME_EXAMPLE))
+    ip = fields.String(required=True, metadata=_said("203.0.113.7"))
+    user_agent = fields.String(required=True, metadata=_said("okhttp/5.1.0"))
+    session_id = fields.UUID(required=True, allow_none=True, attribute="login_session_id", metadata=_said(UUID_EXAMPLE))
     details = fields.Dict(keys=fields.String(), required=True, metadata=_said({"methods": "pwd"}))
 
 
-class EventsReply(Schema):
+class EventsReply(Reply):
     """One page of events, newest first."""
 
     events = fields.List(fields.Nested(EventReply), required=True)
-    next = fields.UUID(required=True, allow_none=True, metadata={"description": "`before` of the next, older page."})
+    next = fields.UUID(
+        required=True,
+        allow_none=True,
+        metadata=_said(UUID_EXAMPLE, "`before` of the next, older page; null on the last."),
+    )
 
 
-class MisfitReply(Schema):
+class MisfitReply(Reply):
     """One value that does not fit."""
 
     pointer = fields.String(metadata=_said("/email", "Where in the body (RFC 6901)."))
@@ -103,19 +116,31 @@ class MisfitReply(Schema):
     detail = fields.String(required=True, metadata=_said("This is missing."))
 
 
-class ProblemReply(Schema):
+class ProblemReply(Reply):
     """A refusal (RFC 9457)."""
 
-    type = fields.String(required=True, metadata={"format": "uri"})
-    title = fields.String(required=True)
-    status = fields.Integer(required=True)
+    type = fields.String(required=True, metadata={"format": "uri", "description": "Leads to what explains the code."})
+    title = fields.String(required=True, metadata={"description": "The code in words, the same in every language."})
+    status = fields.Integer(required=True, metadata={"minimum": 400, "maximum": 599})
     detail = fields.String(metadata={"description": "For people, in the language of Accept-Language."})
-    code = fields.String(required=True, metadata={"description": "For programs. It keeps its meaning."})
+    code = fields.String(
+        required=True,
+        metadata={
+            "description": "For programs. It keeps its meaning.",
+            "pattern": "^[a-z_]+$",
+            "examples": [*told_codes()],
+        },
+    )
     request_id = fields.String(required=True, metadata={"description": "To quote when asking for help."})
-    errors = fields.List(fields.Nested(MisfitReply))
-    reason = fields.String(metadata={"description": "With session_revoked: why."})
+    errors = fields.List(fields.Nested(MisfitReply), metadata={"description": "What is wrong, each at its place."})
+    reason = fields.String(metadata={"description": "With session_revoked: why, where that is known."})
     rule = fields.String(metadata={"description": "With password_refused: which rule."})
-    min_length = fields.Integer(metadata={"description": "With password_refused: the least length."})
-    why = fields.String(metadata={"description": "With malformed_body: what is wrong."})
-    step_token = fields.String(metadata={"description": "With account_deletion_pending: resumes the sign-in."})
+    min_length = fields.Integer(metadata={"description": "With password_refused: the least length.", "minimum": 8})
+    why = fields.String(
+        metadata={
+            "description": "With malformed_body: what is wrong.",
+            "examples": ["not_json", "not_utf8", "too_deep", "repeated_name", "unreadable_name"],
+        }
+    )
+    step_token = fields.String(metadata={"description": "With account_deletion_pending: for /auth/keep-account."})
     deletion_due_at = fields.AwareDateTime(metadata={"description": "With account_deletion_pending: when."})
