@@ -2,7 +2,7 @@
 
 PYTHON := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help run test check format cover translations lock shots bench asvs clean
+.PHONY: help run test check format cover translations lock shots bench bench-api asvs clean
 .NOTPARALLEL:
 
 help: ## List what can be made
@@ -47,6 +47,12 @@ shots: ## Take the screenshots of every page
 bench: ## Measure a signed-in page against a bare Flask page on the same gunicorn
 	@scripts/venv.sh requirements-dev.txt
 	@$(PYTHON) -m bench.account $(ARGS)
+
+bench-api: ## Measure the JSON API: a call, a refresh, how soon a sign-out holds, the rows that are left
+	@scripts/venv.sh requirements-dev.txt
+	@$(PYTHON) -m bench.api
+	@$(PYTHON) -m bench.revocation
+	@$(PYTHON) -m bench.rows
 
 asvs: ## Write docs/asvs.md: which test proves which requirement
 	@scripts/venv.sh requirements-dev.txt

@@ -128,7 +128,7 @@ class House:
     links: set[tuple[str, str]] = field(default_factory=set)  # page, address
 
     def rules(self, method: str | None = None) -> list[Rule]:
-        """The routes of people, all or those that take a method. Apps have tests of their own: tests/journeys/test_api_*"""
+        """The routes of people, all or those that take a method. Apps have tests of their own."""
         pages = [rule for rule in self.app.url_map.iter_rules() if not rule.rule.startswith(API_PREFIX)]
         return [rule for rule in pages if method is None or method in (rule.methods or set())]
 

@@ -51,7 +51,6 @@ def create_app(settings: Settings) -> Flask:
         SECRET_KEY_FALLBACKS=list(settings.SECRET_KEY_FALLBACKS),
         SITE_NAME=settings.SITE_NAME,
         PUBLIC_HOST=settings.host,
-        PUBLIC_URL=settings.PUBLIC_URL,
     )
     configure_database(app, settings)
     db.init_app(app)

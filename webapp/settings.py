@@ -134,7 +134,9 @@ class Settings(BaseSettings):
     @field_validator("PUBLIC_URL")
     @classmethod
     def _public_url_is_an_origin(cls, value: str) -> str:
-        value = value.rstrip("/")
+        # As browsers write an origin: what they send is compared with it letter by letter.
+        value = value.rstrip("/").lower()
+        value = value.removesuffix(":443" if value.startswith("https:") else ":80")
         parts = _split(value)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.path or parts.query or parts.fragment:
             raise ValueError("must be an address such as https://login.example.com, without a path")

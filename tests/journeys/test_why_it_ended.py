@@ -77,9 +77,7 @@ class Story:
 
 # Who pressed the button knows; and no browser's session ends for what happened to an app's token.
 TOLD = [
-    reason
-    for reason in EndReason
-    if reason not in (EndReason.SIGNED_OUT, EndReason.REPLACED, EndReason.REFRESH_REUSED)
+    reason for reason in EndReason if reason not in (EndReason.SIGNED_OUT, EndReason.REPLACED, EndReason.REFRESH_REUSED)
 ]
 
 

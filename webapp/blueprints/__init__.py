@@ -10,16 +10,15 @@ from webapp.settings import Settings
 def register(app: Flask, settings: Settings) -> None:
     """Put every blueprint into `app`. Who may open which route stands in `webapp.http.access`."""
     # Where others can come by, a site that was left in development must not show them everybody's mails.
-    is_local = settings.host in ("127.0.0.1", "localhost", "::1")
-    shows_mails = settings.APP_ENV == "development" and is_local and settings.mail_directory is not None
+    is_workbench = settings.APP_ENV == "development" and settings.host in ("127.0.0.1", "localhost", "::1")
     app.jinja_env.globals.update(
         site_name=settings.SITE_NAME,
         password_min_length=settings.PASSWORD_MIN_LENGTH,
-        dev_mail=shows_mails,
+        dev_mail=is_workbench and settings.mail_directory is not None,
     )
     for part in (home, auth, account, ops):
         app.register_blueprint(part.bp)
     csrf.exempt(api.bp)  # its tokens ride in no form; what its one cookie vouches for is checked by http.origins
     api.register(app)
-    if shows_mails:
+    if is_workbench:
         app.register_blueprint(dev.bp)

@@ -30,9 +30,8 @@ def read_json(request: Request) -> Any:
         raise UnsupportedBody
     body = _parsed(raw)
     texts: list[str] = []
-    value = _plain(body, "", 0, texts)
-    request.environ[SENT_TEXTS] = texts
-    return value
+    request.environ[SENT_TEXTS] = texts  # known to the log before anything can go wrong with them
+    return _plain(body, "", 0, texts)
 
 
 def pointer_to(*parts: object) -> str:

@@ -77,11 +77,12 @@ def shown_refresh_token(body: Mapping[str, str]) -> ShownToken:
     """
     if token := body.get("refresh_token"):
         return ShownToken(token, by_cookie=False)
-    g.refresh_cookie_shown = True
     values = request.cookies.getlist(current_app.config[REFRESH_COOKIE_NAME])
-    if len(values) != 1:  # one of several would not be ours
+    if values:
+        require_own_origin()
+    if len(values) != 1:  # one of several would not be ours: a sibling host may plant one (RFC 6265bis, section 8.6)
         raise TokenInvalid
-    require_own_origin()
+    g.refresh_cookie_shown = True  # and may be taken away: never where that would leave the planted one alone
     return ShownToken(values[0], by_cookie=True)
 
 

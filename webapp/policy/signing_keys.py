@@ -26,7 +26,7 @@ class KeyTimes:
 
     number: int
     active_from: datetime
-    withdrawn: bool = False
+    withdrawn_at: datetime | None = None
 
 
 def judge_keys(keys: Sequence[KeyTimes], *, now: datetime, token_life: timedelta) -> dict[int, KeyState]:
@@ -35,15 +35,19 @@ def judge_keys(keys: Sequence[KeyTimes], *, now: datetime, token_life: timedelta
 
 
 def _judge(key: KeyTimes, keys: Sequence[KeyTimes], now: datetime, token_life: timedelta) -> KeyState:
-    if key.withdrawn:
+    if key.withdrawn_at is not None:
         return KeyState.GONE
-    followed_at = min(
-        (other.active_from for other in keys if other.number > key.number and not other.withdrawn), default=None
-    )
+    followers = [other.active_from for other in keys if other.number > key.number and _signs(other)]
+    followed_at = min(followers, default=None)
     if followed_at is not None and followed_at <= now:
         last_token_ends = followed_at + token_life + CLOCK_SKEW
         return KeyState.RETIRED if now < last_token_ends else KeyState.GONE
     return KeyState.ACTIVE if key.active_from <= now else KeyState.ANNOUNCED
+
+
+def _signs(key: KeyTimes) -> bool:
+    """Whether a key signs one day, or did: one withdrawn after it began has followed those before it for good."""
+    return key.withdrawn_at is None or key.active_from <= key.withdrawn_at
 
 
 def is_due(newest_active_from: datetime, now: datetime) -> bool:

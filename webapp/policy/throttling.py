@@ -51,8 +51,8 @@ class Limit(Enum):
     # account must not start the counter again, so a success only gives back itself.
     LOGIN_NETWORK = ("login_network", "network", OnSuccess.GIVE_BACK, _per(100, minutes=15))
 
-    # Whoever found an open screen guesses the password to change it.
-    REAUTHENTICATE = ("reauthenticate", "login session", OnSuccess.START_AGAIN, _per(10, minutes=15))
+    # Whoever found an open screen, or copied a token that lives for a month, guesses the password to change it.
+    REAUTHENTICATE = ("reauthenticate", "login session", OnSuccess.START_AGAIN, _per(10, minutes=15), _per(30, days=1))
 
     # Robots that fill the table of users, or try which addresses have an account; each try also costs a hash.
     REGISTER_NETWORK = ("register_network", "network", OnSuccess.STANDS, _per(30, minutes=1), _per(600, hours=1))

@@ -59,9 +59,10 @@ class AccessTokens:
         self._remembered: dict[bytes, tuple[str, dict[str, Any]]] = {}
         self._remembering = threading.Lock()
 
-    def issue(self, key: Key, subject: Subject) -> str:
-        """A new token, good from now for the life of access tokens."""
+    def issue(self, key: Key, subject: Subject, *, ends_at: datetime | None = None) -> str:
+        """A new token, good from now for the life of access tokens, and no longer than until `ends_at`."""
         now = int(clock.now().timestamp())
+        expires = now + int(self._life.total_seconds())
         claims = {
             "iss": self._issuer,
             "aud": self._audience,
@@ -70,7 +71,7 @@ class AccessTokens:
             "jti": str(new_id()),
             "iat": now,
             "nbf": now,
-            "exp": now + int(self._life.total_seconds()),
+            "exp": expires if ends_at is None else min(expires, int(ends_at.timestamp())),
             "auth_time": int(subject.auth_time.timestamp()),
             "amr": list(subject.methods),
         }

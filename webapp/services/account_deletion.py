@@ -31,7 +31,7 @@ def schedule_deletion(signed_in: SignedIn, client: Client, *, password: str | No
     if password is None:
         require_fresh(signed_in)
     else:
-        prove_own_password(signed_in, password)
+        prove_own_password(signed_in, password, client)
     with transaction() as tx:
         user, _ = lock_live(tx, signed_in)
         due = user.deletion_due_at = clock.now() + WAITING_TIME

@@ -24,12 +24,17 @@ def count_guess(email_key: str, user_id: uuid.UUID | None, client: Client, *, kn
         for bucket in _buckets(email_key, client, known_device=known_device):
             throttle.hit(bucket.limit, *bucket.key)
     except TooManyAttempts:
-        log_security("guessing_slowed", user_id=user_id)
-        # Once a day is enough to know of it; strangers must not be able to fill the owner's log.
-        if throttle.allows(Limit.GUESSING_NOTICE, email_key) and user_id is not None:
-            with transaction() as tx:
-                record_event(tx, user_id, EventKind.GUESSING_SLOWED, client)
+        tell_of_guessing(email_key, user_id, client)
         raise
+
+
+def tell_of_guessing(email_key: str, user_id: uuid.UUID | None, client: Client) -> None:
+    """Have the owner of an account read, once a day, that further tries had to wait."""
+    log_security("guessing_slowed", user_id=user_id)
+    # Once a day is enough to know of it; strangers must not be able to fill the owner's log.
+    if runtime().throttle.allows(Limit.GUESSING_NOTICE, email_key) and user_id is not None:
+        with transaction() as tx:
+            record_event(tx, user_id, EventKind.GUESSING_SLOWED, client)
 
 
 def forget_guesses(email_key: str, client: Client, *, known_device: bool) -> int:

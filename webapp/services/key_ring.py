@@ -113,10 +113,10 @@ class KeyRing:
     def _read(self) -> None:
         with self._engine.connect() as connection:
             rows = connection.execute(_READ).all()
-        times = [KeyTimes(row.number, row.active_from, withdrawn=row.withdrawn_at is not None) for row in rows]
+        times = [KeyTimes(row.number, row.active_from, row.withdrawn_at) for row in rows]
         readable = [(row, opened) for row in rows if (opened := self._open(row.kid, row.sealed)) is not None]
         states = judge_keys(
-            [known for known in times if known.withdrawn or any(row.number == known.number for row, _ in readable)],
+            [known for known in times if known.withdrawn_at or any(row.number == known.number for row, _ in readable)],
             now=clock.now(),
             token_life=self._token_life,
         )

@@ -6,7 +6,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from webapp import clock
-from webapp.errors import InvalidCredentials, PasswordRefused
+from webapp.errors import InvalidCredentials, PasswordRefused, TooManyAttempts
 from webapp.models import LoginSession, User
 from webapp.policy.login_sessions import EndReason
 from webapp.policy.one_time import Purpose
@@ -16,7 +16,7 @@ from webapp.policy.throttling import Limit, network_of
 from webapp.services import account_mail, outbox
 from webapp.services.addresses import address_key
 from webapp.services.client import Client
-from webapp.services.guessing import count_guess, forget_guesses
+from webapp.services.guessing import count_guess, forget_guesses, tell_of_guessing
 from webapp.services.known_devices import forget_devices, is_known_device, remember_device
 from webapp.services.login_sessions import SignedIn, end_login_sessions, lock_live
 from webapp.services.new_password import check_new_password
@@ -51,7 +51,7 @@ def reauthenticate(signed_in: SignedIn, password: str, client: Client) -> None:
 
     Raises InvalidCredentials, TooManyAttempts, or NotSignedIn where the login session ended meanwhile.
     """
-    prove_own_password(signed_in, password)
+    prove_own_password(signed_in, password, client)
     with transaction() as tx:
         _, login_session = lock_live(tx, signed_in)
         login_session.auth_time = clock.now()
@@ -65,7 +65,7 @@ def change_password(signed_in: SignedIn, current_password: str, new_password: st
 
     Raises InvalidCredentials, PasswordRefused, TooManyAttempts or NotSignedIn.
     """
-    proven = prove_own_password(signed_in, current_password)
+    proven = prove_own_password(signed_in, current_password, client)
     if normalise_password(new_password) == normalise_password(current_password):
         raise PasswordRefused("unchanged")
     check_new_password(new_password, email=signed_in.email, name=signed_in.name)
@@ -142,12 +142,16 @@ def _find_user(email_key: str, client: Client) -> tuple[User | None, bool]:
         return user, user is not None and is_known_device(tx, user.id, client.device)
 
 
-def prove_own_password(signed_in: SignedIn, password: str) -> str | None:
+def prove_own_password(signed_in: SignedIn, password: str, client: Client) -> str | None:
     """Prove the password of whoever is signed in; gives the hash that it fits. Raises InvalidCredentials or
     TooManyAttempts.
     """
     throttle, bucket = runtime().throttle, str(signed_in.login_session_id)
-    throttle.hit(Limit.REAUTHENTICATE, bucket)
+    try:
+        throttle.hit(Limit.REAUTHENTICATE, bucket)
+    except TooManyAttempts:
+        tell_of_guessing(address_key(signed_in.email), signed_in.user_id, client)
+        raise
     with transaction() as tx:
         password_hash = tx.scalar(select(User.password_hash).where(User.id == signed_in.user_id))
     if not runtime().hashing.verify(password_hash, password):

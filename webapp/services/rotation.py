@@ -22,6 +22,7 @@ from webapp.services.login_sessions import end_login_sessions
 from webapp.services.refresh_tokens import RefreshToken
 from webapp.services.runtime import runtime
 from webapp.services.security_events import record_event
+from webapp.services.signing_keys import current_key
 from webapp.services.tokens import Tokens, issue_tokens
 from webapp.services.transaction import transaction
 
@@ -70,9 +71,10 @@ def rotate_refresh_token(raw: str, client: Client) -> Tokens:
     The current one steps to the next. The one just left behind gets the current one again, within the leeway. Any
     other ends the login session: its owner reads of it in a mail, in the log of the account and on the next page.
 
-    Raises TokenInvalid, TokenExpired, SessionRevoked, or RefreshReused (RFC 9700, section 4.14.2; ASVS 10.4.5).
+    Raises TokenInvalid, TokenExpired, SessionRevoked, StoreUnavailable, or RefreshReused (RFC 9700, section 4.14.2;
+    ASVS 10.4.5).
     """
-    token = runtime().refresh_tokens.verify(raw)
+    token, key = runtime().refresh_tokens.verify(raw), current_key()
     with transaction() as tx:
         verdict, line, reason = _step(tx, token, client)
     if verdict in REUSED and line is not None:
@@ -82,7 +84,7 @@ def rotate_refresh_token(raw: str, client: Client) -> Tokens:
         raise TokenExpired
     if verdict is Verdict.ENDED or line is None:
         raise SessionRevoked(**({"reason": reason} if reason else {}))
-    return issue_tokens(line.subject, generation=line.generation, expires_at=line.expires_at)
+    return issue_tokens(key, line.subject, generation=line.generation, expires_at=line.expires_at)
 
 
 def sign_out_by_refresh_token(raw: str, client: Client) -> None:

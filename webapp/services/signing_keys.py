@@ -6,9 +6,8 @@ Every key has the next number, and numbers are unique: of many workers who make 
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Select, delete, func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
 
 from webapp import clock
 from webapp.errors import NotFound, StoreUnavailable
@@ -107,9 +106,11 @@ def withdraw_key(kid: str) -> None:
         if row is None or row.withdrawn_at is not None:
             raise NotFound
         row.withdrawn_at, row.sealed = clock.now(), b""
-        announced = tx.scalar(_live().where(SigningKey.active_from > clock.now()).order_by(SigningKey.number))
-        if announced is not None and not _has_active(tx):
-            announced.active_from = clock.now()
+        rows = list(tx.scalars(select(SigningKey).order_by(SigningKey.number)))
+        states = _states(rows)
+        if KeyState.ACTIVE not in states.values():
+            for announced in [row for row in rows if states[row.number] is KeyState.ANNOUNCED][:1]:
+                announced.active_from = clock.now()
     log_security("signing_key_withdrawn", kid=kid)
     runtime().key_ring.read()
     current_key()
@@ -144,13 +145,5 @@ def _make_key(*, after: int, active_now: bool) -> None:
 
 
 def _states(rows: list[SigningKey]) -> dict[int, KeyState]:
-    times = [KeyTimes(row.number, row.active_from, withdrawn=row.withdrawn_at is not None) for row in rows]
+    times = [KeyTimes(row.number, row.active_from, row.withdrawn_at) for row in rows]
     return judge_keys(times, now=clock.now(), token_life=runtime().settings.JWT_ACCESS)
-
-
-def _live() -> Select[SigningKey]:
-    return select(SigningKey).where(SigningKey.withdrawn_at.is_(None))
-
-
-def _has_active(tx: Session) -> bool:
-    return tx.scalar(_live().where(SigningKey.active_from <= clock.now()).limit(1)) is not None

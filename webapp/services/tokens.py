@@ -1,8 +1,8 @@
 """What an app gets when it has signed in or refreshed, and what a token that comes back stands for."""
 
 import uuid
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 
 from webapp import clock
 from webapp.errors import AccountDeletionPending, SessionRevoked, SignInStepRequired
@@ -11,6 +11,7 @@ from webapp.policy.sign_in import Step
 from webapp.services import passwords, sign_in
 from webapp.services.access_tokens import Claims, Subject
 from webapp.services.client import Client
+from webapp.services.key_ring import Key
 from webapp.services.login_sessions import Over, SignedIn, resume_login_session
 from webapp.services.refresh_tokens import RefreshToken
 from webapp.services.runtime import runtime
@@ -44,10 +45,11 @@ def sign_in_with_password(email: str, password: str, client: Client, *, refresh_
     AccountDeletionPending where the account waits to be deleted.
     """
     proof = passwords.verify_password(email, password, client)
+    key = current_key()
     outcome = sign_in.start_sign_in(proof, client, kind=API, refresh_transport=refresh_transport)
     if isinstance(outcome, sign_in.Pending):
         raise _step_required(outcome)
-    return _delivered(outcome)
+    return _delivered(outcome, key)
 
 
 def clean_device_name(name: str | None) -> str | None:
@@ -57,16 +59,19 @@ def clean_device_name(name: str | None) -> str | None:
 
 def keep_account(step_token: str, client: Client) -> SignedInByApi:
     """Finish a sign-in that AccountDeletionPending stopped, and keep the account. Raises SignInStepExpired."""
-    return _delivered(sign_in.keep_account(step_token, client, kind=API))
+    key = current_key()
+    return _delivered(sign_in.keep_account(step_token, client, kind=API), key)
 
 
-def issue_tokens(subject: Subject, *, generation: int, expires_at: datetime) -> Tokens:
-    """A pair for a login session. Not within a transaction. Raises StoreUnavailable."""
-    now, settings = clock.now(), runtime().settings
+def issue_tokens(key: Key, subject: Subject, *, generation: int, expires_at: datetime) -> Tokens:
+    """A pair for a login session that ends at `expires_at`, signed by a key that was found before the session began or
+    stepped: what cannot be signed must not be begun.
+    """
+    now = clock.now()
     refresh = RefreshToken(subject.login_session_id, generation)
     return Tokens(
-        access_token=runtime().access_tokens.issue(current_key(), subject),
-        expires_in=settings.JWT_ACCESS,
+        access_token=runtime().access_tokens.issue(key, subject, ends_at=expires_at),
+        expires_in=min(runtime().settings.JWT_ACCESS, expires_at - now),
         refresh_token=runtime().refresh_tokens.issue(refresh, expires_at=expires_at),
         refresh_expires_in=expires_at - now,
         session_id=subject.login_session_id,
@@ -85,17 +90,22 @@ def verify_access_token(raw: str) -> Claims:
 
 
 def resume(claims: Claims, client: Client) -> SignedIn:
-    """Who is behind a verified access token, by the login session's row itself. Raises SessionRevoked."""
+    """Who is behind a verified access token, by the login session's row itself. Raises SessionRevoked.
+
+    The proof is as old as the token says, where the session has a newer one: somebody who copied the token is not made
+    fresh by a password that its owner gave afterwards (ASVS 7.5.1).
+    """
     visit = resume_login_session(uuid.UUID(claims["sid"]), client)
     if isinstance(visit, Over):
         raise SessionRevoked(**({"reason": str(visit.reason)} if visit.reason else {}))
-    return visit
+    told = datetime.fromtimestamp(claims["auth_time"], UTC)
+    return replace(visit, auth_time=min(visit.auth_time, told))
 
 
-def _delivered(started: sign_in.Started) -> SignedInByApi:
+def _delivered(started: sign_in.Started, key: Key) -> SignedInByApi:
     assert started.generation is not None
     subject = Subject(started.user_id, started.login_session_id, started.auth_time, started.methods)
-    tokens = issue_tokens(subject, generation=started.generation, expires_at=started.expires_at)
+    tokens = issue_tokens(key, subject, generation=started.generation, expires_at=started.expires_at)
     return SignedInByApi(tokens, started.refresh_transport or "body", started.device)
 
 

@@ -88,8 +88,8 @@ def refresh(body: Body) -> Body:
     is_open=True,
 )
 def logout(body: Body) -> None:
-    """End this session: by its access token, or by its refresh token from the body or the cookie."""
-    if "Authorization" in request.headers:
+    """End this session: by the refresh token in the body, else by the access token, else by the cookie."""
+    if "Authorization" in request.headers and "refresh_token" not in body:
         bearer.require_access_token()
         login_sessions.sign_out(bearer.signed_in(), client_of(request))
     else:

@@ -1,8 +1,10 @@
 """The document of the API, OpenAPI 3.1, made from the code; and a page that reads it to people."""
 
-from typing import Any
+import json
+from functools import cached_property
 
 from flask import Flask, Response, current_app, make_response, render_template
+from flask_babel import get_locale
 from flask_smorest import Api, current_api
 from werkzeug.routing import UUIDConverter
 
@@ -39,6 +41,24 @@ class DocumentedApi(Api):
 
     def _register_pagination_header(self) -> None:
         pass
+
+    def _openapi_json(self) -> Response:
+        return Response(self.as_json, mimetype="application/json")
+
+    @cached_property
+    def as_json(self) -> bytes:
+        """The document for programs, written once: anybody may ask for it, as often as they like."""
+        return json.dumps(self.spec.to_dict()).encode()
+
+    def resources(self, locale: str) -> list[docs_page.Resource]:
+        """The document for people, in the language of the request; put in order once for each language."""
+        if locale not in self._resources:
+            self._resources[locale] = docs_page.resources_of(self.spec.to_dict())
+        return self._resources[locale]
+
+    @cached_property
+    def _resources(self) -> dict[str, list[docs_page.Resource]]:
+        return {}
 
 
 def make_api(app: Flask) -> DocumentedApi:
@@ -120,10 +140,9 @@ def _add_openapi_json(api: DocumentedApi, app: Flask) -> None:
 @bp.call(is_open=True, takes_body=False)
 def docs() -> Response:
     """The document as a page. For people: how to begin, every call, and what each code means."""
-    specification: dict[str, Any] = current_api.spec.to_dict()
     page = render_template(
         "api/docs.html",
-        resources=docs_page.resources_of(specification),
+        resources=current_api.resources(str(get_locale())),
         codes=explained_codes(),
         token_life=runtime().settings.JWT_ACCESS,
         leeway=runtime().settings.REFRESH_LEEWAY,

@@ -1,6 +1,7 @@
 """From a request to checked values: our strict JSON, marshmallow's shapes, refusals as errors of ours."""
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any, NoReturn
 
 from flask import Request
@@ -12,6 +13,7 @@ from webargs.flaskparser import FlaskParser
 from webapp.errors import ValidationFailed
 from webapp.http.json_bodies import pointer_to, read_json
 
+MOST_TOLD = 20  # misfits of one request: a body may hold thousands, each told at length
 IN_QUERY = "?"  # before the name of a parameter, where a JSON pointer cannot point
 
 
@@ -30,10 +32,10 @@ class StrictParser(FlaskParser):
     def handle_error(
         self, error: ValidationError, req: Request, schema: Schema, *, error_status_code: Any, error_headers: Any
     ) -> NoReturn:
-        """Tell every misfit at its place."""
+        """Tell the misfits, each at its place."""
         messages = error.messages if isinstance(error.messages, Mapping) else {}
-        found = [item for location, told in messages.items() for item in _misfits(told, location)]
-        raise ValidationFailed(tuple(found)) from None
+        found = (item for location, told in messages.items() for item in _misfits(told, location))
+        raise ValidationFailed(tuple(islice(found, MOST_TOLD))) from None
 
 
 def _misfits(told: Any, location: str) -> Iterator[tuple[str, str]]:

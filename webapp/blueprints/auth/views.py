@@ -63,7 +63,7 @@ def keep_account() -> ResponseReturnValue:
         return redirect(url_for("auth.login"))
     form = ConfirmForm()
     if form.validate_on_submit() and (
-        done := form.showing(sign_in.keep_account, cookie_delivery.step_handle(), client_of(request), kind="web")
+        done := form.showing(sign_in.keep_account, cookie_delivery.step_handle(), client_of(request))
     ):
         response = cookie_delivery.deliver(done.value, None)
         flash(gettext("Good to have you back. Your account will not be deleted."), "success")

@@ -1,4 +1,4 @@
-"""What only a development machine shows: the mails that were written instead of sent."""
+"""What only a development machine shows: mails that were written instead of sent, and an app that tries the API."""
 
 from webapp.blueprints.dev.views import bp
 

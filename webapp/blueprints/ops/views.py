@@ -43,7 +43,6 @@ def jwks() -> Response:
     # Public, and read by other services' pages, too. A new key is announced for longer than this is kept.
     response.headers["Cache-Control"] = f"public, max-age={int(JWKS_MAX_AGE.total_seconds())}"
     response.headers["Access-Control-Allow-Origin"] = "*"
-    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     return response
 
 
