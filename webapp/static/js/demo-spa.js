@@ -206,7 +206,7 @@ const endOther = async (id) => {
 
 // ---------- Doing it ----------
 
-/** Do something, once at a time for each button, and tell what went wrong unless it ended the session, which is told. */
+/** Do something, once at a time for each button, and tell what went wrong; the end of the session has been told. */
 const act = async (work, button = null) => {
   if (button?.getAttribute("aria-busy")) return;
   button?.setAttribute("aria-busy", "true");
