@@ -19,7 +19,7 @@ from webapp.blueprints.account.wording import event_sentence
 from webapp.http.devices import local_device_name
 from webapp.http.error_pages import refusal
 from webapp.http.mail_rendering import render
-from webapp.http.words import END_REASONS
+from webapp.http.words import END_REASONS, WARNINGS
 from webapp.policy.login_sessions import EndReason
 from webapp.policy.security_events import EventKind
 from webapp.services import outbox
@@ -152,9 +152,9 @@ def test_everything_that_happens_to_an_account_has_a_sentence(app: Flask) -> Non
 
 
 def test_every_end_of_a_sign_in_but_ones_own_is_explained(app: Flask) -> None:
-    assert set(END_REASONS) == set(EndReason) - {EndReason.SIGNED_OUT}
+    assert set(END_REASONS) | set(WARNINGS) == set(EndReason) - {EndReason.SIGNED_OUT}
     with app.test_request_context(), force_locale("ko"):
-        assert not_korean(str(sentence) for sentence in END_REASONS.values()) == []
+        assert not_korean(str(sentence) for sentence in (*END_REASONS.values(), *WARNINGS.values())) == []
 
 
 def walk(app: Flask) -> Iterator[tuple[str, str]]:
@@ -188,7 +188,7 @@ def walk(app: Flask) -> Iterator[tuple[str, str]]:
 
 
 def _outside(browser: Browser) -> Iterator[tuple[str, str]]:
-    for page in ("/", "/login", "/register", "/password/forgot", "/verify-email/x"):
+    for page in ("/", "/login", "/register", "/password/forgot", "/verify-email/x", "/demo/spa"):
         yield page, browser.get(page).text
     for page in ("/login", "/register", "/password/forgot"):
         yield f"{page} empty", browser.submit(page).text

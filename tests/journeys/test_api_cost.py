@@ -11,7 +11,12 @@ from tests.rows import Rows, statements
 
 __all__ = ["commands"]  # the fixture
 
-REVOKED, JOINED, STEP, LOOK = "SELECT login_sessions.id FROM", "JOIN users", "UPDATE login_sessions", "SELECT"
+REVOKED, JOINED, STEP, LOOK = (
+    "SELECT replace(CAST(login_sessions.id AS TEXT)",
+    "JOIN users",
+    "UPDATE login_sessions",
+    "SELECT",
+)
 
 
 @pytest.fixture

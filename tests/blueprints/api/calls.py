@@ -14,6 +14,7 @@ from tests.people import NEW_PASSWORD, PASSWORD, runtime_of
 from tests.rows import Rows
 from webapp.models import Base
 from webapp.services.access_tokens import Subject
+from webapp.services.signing_keys import current_key
 from webapp.services.tokens import issue_tokens
 
 BASE_URL = "http://127.0.0.1:8000"
@@ -70,7 +71,9 @@ class Site:
         user, row = self.rows.user(), self.rows.api_session(generation=1)
         with app.app_context():
             subject = Subject(user.id, row.id, row.auth_time, ("pwd",))
-            self.access_token = issue_tokens(subject, generation=1, expires_at=row.expires_at).access_token
+            self.access_token = issue_tokens(
+                current_key(), subject, generation=1, expires_at=row.expires_at
+            ).access_token
 
     def send(
         self, method: str, path: str, data: bytes = b"", *, token: bool = True, headers: Any = None, **kwargs: Any

@@ -17,6 +17,7 @@ from tests.conftest import NewApp
 from tests.rows import on_sqlite
 from webapp.models import LoginSession, User
 from webapp.services.access_tokens import Subject
+from webapp.services.signing_keys import current_key
 from webapp.services.tokens import issue_tokens
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def schema(app: Flask, rows: Rows, alice: str, monkeypatch: pytest.MonkeyPatch) 
             row = rows.api_session(generation=1)
             with app.app_context():
                 subject = Subject(user.id, row.id, row.auth_time, ("pwd",))
-                return issue_tokens(subject, generation=1, expires_at=row.expires_at).access_token
+                return issue_tokens(current_key(), subject, generation=1, expires_at=row.expires_at).access_token
 
         def set(self, case: Any, data: str, context: Any) -> None:
             case.headers["Authorization"] = f"Bearer {data}"
