@@ -48,7 +48,8 @@ def _comma_separated(value: object) -> object:
 
 
 Seconds = Annotated[timedelta, BeforeValidator(_seconds), Field(gt=timedelta(0), le=timedelta(days=400))]
-SecondsOrNone = Annotated[timedelta, BeforeValidator(_seconds), Field(ge=timedelta(0), le=timedelta(minutes=10))]
+ShortSeconds = Annotated[timedelta, BeforeValidator(_seconds), Field(gt=timedelta(0), le=timedelta(days=1))]
+SecondsOrZero = Annotated[timedelta, BeforeValidator(_seconds), Field(ge=timedelta(0), le=timedelta(minutes=10))]
 Whole = Annotated[int, BeforeValidator(_whole)]
 
 
@@ -86,10 +87,11 @@ class Settings(BaseSettings):
     REMEMBER_IDLE: Seconds = Field(default=timedelta(days=14), alias="REMEMBER_IDLE_SECONDS")
     REMEMBER_ABSOLUTE: Seconds = Field(default=timedelta(days=30), alias="REMEMBER_ABSOLUTE_SECONDS")
 
-    JWT_ACCESS: Seconds = Field(default=timedelta(minutes=10), alias="JWT_ACCESS_SECONDS")  # life of an access token
-    JWT_REFRESH: Seconds = Field(default=timedelta(days=30), alias="JWT_REFRESH_SECONDS")  # of an API session
+    # Life of an access token; workers keep what was revoked for as long, and deleted accounts are waited for longer.
+    JWT_ACCESS: ShortSeconds = Field(default=timedelta(minutes=10), alias="JWT_ACCESS_SECONDS")
+    JWT_REFRESH: Seconds = Field(default=timedelta(days=30), alias="JWT_REFRESH_SECONDS")  # life of an API session
     # How long the refresh token just replaced is still answered with the current one; 0 forgives no lost answer.
-    REFRESH_LEEWAY: SecondsOrNone = Field(default=timedelta(seconds=30), alias="REFRESH_LEEWAY_SECONDS")
+    REFRESH_LEEWAY: SecondsOrZero = Field(default=timedelta(seconds=30), alias="REFRESH_LEEWAY_SECONDS")
     CORS_ORIGINS: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)] = ()  # SPAs elsewhere
 
     PASSWORD_MIN_LENGTH: Whole = Field(default=15, ge=8, le=64)  # code points (NIST SP 800-63B-4, 3.1.1.2)
@@ -134,9 +136,7 @@ class Settings(BaseSettings):
     @field_validator("PUBLIC_URL")
     @classmethod
     def _public_url_is_an_origin(cls, value: str) -> str:
-        # As browsers write an origin: what they send is compared with it letter by letter.
-        value = value.rstrip("/").lower()
-        value = value.removesuffix(":443" if value.startswith("https:") else ":80")
+        value = _as_browsers_write(value)
         parts = _split(value)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.path or parts.query or parts.fragment:
             raise ValueError("must be an address such as https://login.example.com, without a path")
@@ -187,8 +187,8 @@ class Settings(BaseSettings):
     def _origins_are_exact(cls, values: tuple[str, ...]) -> tuple[str, ...]:
         for value in values:
             parts = _split(value)
-            # As a browser writes it, since it is compared letter by letter; no "*" and no "null" (ASVS 3.4.2).
-            if parts.scheme not in ("http", "https") or value != f"{parts.scheme}://{parts.netloc}".lower():
+            # Compared letter by letter with what browsers send; no "*" and no "null" (ASVS 3.4.2).
+            if parts.scheme not in ("http", "https") or value != _as_browsers_write(f"{parts.scheme}://{parts.netloc}"):
                 raise ValueError("must be origins such as https://app.example.com, comma-separated, without a path")
             if not parts.hostname or "@" in parts.netloc or "*" in parts.netloc:
                 raise ValueError("must be exact origins, without * and without a user")
@@ -266,6 +266,12 @@ class Settings(BaseSettings):
         if not self.MAIL_URL.startswith("file:"):
             return None
         return PROJECT_ROOT / self.MAIL_URL.removeprefix("file:").removeprefix("//")
+
+
+def _as_browsers_write(origin: str) -> str:
+    """An origin in the spelling of the Origin header: lower case, without the port that goes without saying."""
+    origin = origin.rstrip("/").lower()
+    return origin.removesuffix(":443" if origin.startswith("https:") else ":80").removesuffix(":")
 
 
 def _split(value: str) -> SplitResult:

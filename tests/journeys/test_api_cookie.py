@@ -228,3 +228,15 @@ def test_the_cookie_of_pages_opens_no_call_and_the_cookie_of_apps_no_page(app: F
     assert refusal(page.get("/me", token="")) == (401, "token_missing")
     assert refusal(page.get("/me", token=page.cookie(NAME))) == (401, "token_invalid")
     assert page.client.get("/account", base_url=OWN).status_code == 303
+
+
+@on_sqlite
+def test_signing_out_one_session_leaves_the_cookie_of_another(app: Flask, page: App, alice: str, rows: Rows) -> None:
+    """A browser may hold the cookie of one session and the access token of another; each ends for itself."""
+    phone = App(app)
+    phone.sign_in(alice)
+    assert page.post("/auth/logout", token=phone.access_token).status_code == 204
+    assert page.cookie(NAME)
+    assert page.refresh(token="").status_code == 200
+    assert page.sign_out().status_code == 204
+    assert page.cookie(NAME) is None

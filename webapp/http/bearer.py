@@ -4,6 +4,7 @@ what makes a token good is decided by services.tokens, more strictly than the li
 
 from typing import Any, cast
 
+import structlog
 from flask import Flask, g, request
 from flask_jwt_extended import JWTManager, get_jwt, verify_jwt_in_request
 from flask_jwt_extended.exceptions import JWTExtendedException, NoAuthorizationError
@@ -39,11 +40,14 @@ def require_access_token() -> None:
     """
     _spell_scheme()
     try:
-        verify_jwt_in_request(verify_type=False)  # the type is in the header, and was judged with it
+        verified = verify_jwt_in_request(verify_type=False)  # the type is in the header, and was judged with it
     except NoAuthorizationError:
         raise AccessTokenMissing from None
     except JWTExtendedException:
         raise TokenInvalid from None
+    if verified is not None:  # None: it asks for the methods that an address takes
+        _, told = verified
+        structlog.contextvars.bind_contextvars(user_id=told["sub"], login_session_id=told["sid"])
 
 
 def claims() -> Claims:

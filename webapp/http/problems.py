@@ -1,6 +1,6 @@
 """Refusals of the API as problem documents (RFC 9457): each code, its status, and what it says, in one place."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -10,6 +10,7 @@ from webapp import errors
 from webapp.errors import DomainError
 from webapp.http.logging import request_id
 from webapp.http.words import sentence, sentence_of
+from webapp.policy.login_sessions import FRESH_FOR
 
 MEDIA_TYPE: Final = "application/problem+json"
 REALM: Final = 'Bearer realm="api"'
@@ -64,7 +65,7 @@ _CHALLENGES: Final[Mapping[str, str]] = {
     "session_revoked": 'error="invalid_token", error_description="revoked"',
     "refresh_reused": 'error="invalid_token", error_description="revoked"',
     "not_signed_in": 'error="invalid_token", error_description="revoked"',
-    "reauthentication_required": 'error="insufficient_user_authentication", max_age="600"',
+    "reauthentication_required": f'error="insufficient_user_authentication", max_age="{FRESH_FOR.seconds}"',
 }
 _UNTOLD: Final = frozenset({"not_signed_in", "sign_in_step_required"})  # become another, or have one of their own
 # What a refusal may tell beside its words.
@@ -126,17 +127,21 @@ def title_of(code: str) -> str:
     return code.replace("_", " ").capitalize()
 
 
-def problem_of(error: DomainError, *, status: int | None = None, pointer: str = "") -> Response:
-    """A refusal as a problem document, in the caller's language. `pointer` is to the value that it is about."""
+def problem_of(
+    error: DomainError, *, status: int | None = None, pointer: str = "", words: Callable[[DomainError], str] = sentence
+) -> Response:
+    """A refusal as a problem document, in the caller's language. `pointer` is to the value that it is about, `words`
+    what is told where the plain sentence does not fit.
+    """
     told = {name: error.details[name] for name in _TOLD if name in error.details}
     if isinstance(error, errors.NotSignedIn):
         error = errors.SessionRevoked()  # a login session that ended while its request was under way
     misfits = error.errors if isinstance(error, errors.ValidationFailed) else ()
     if about := pointer or str(error.details.get("pointer", "")):
-        misfits = (*misfits, (about, sentence(error)))
+        misfits = (*misfits, (about, words(error)))
     if misfits:
         told["errors"] = [_place(place, text) for place, text in misfits]
-    return problem(status or STATUS[type(error)], error.code, sentence(error), **told)
+    return problem(status or STATUS[type(error)], error.code, words(error), **told)
 
 
 def _place(place: str, text: str) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """Tokens as an answer: all in the body, or the refresh token in a cookie that no script can read."""
 
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -10,7 +11,7 @@ from flask import Flask, Response, after_this_request, current_app, g, request
 from webapp.errors import TokenInvalid
 from webapp.http.cookie_delivery import remember_device
 from webapp.http.origins import require_own_origin
-from webapp.services.rotation import replace_by_sign_in
+from webapp.services.rotation import login_session_of, replace_by_sign_in
 from webapp.services.tokens import SignedInByApi, Tokens
 from webapp.settings import Settings
 
@@ -86,9 +87,10 @@ def shown_refresh_token(body: Mapping[str, str]) -> ShownToken:
     return ShownToken(values[0], by_cookie=True)
 
 
-def forget_refresh_cookie() -> None:
-    """Take the cookie from the browser, where it showed one."""
-    if current_app.config[REFRESH_COOKIE_NAME] in request.cookies:
+def forget_refresh_cookie(login_session_id: uuid.UUID | None = None) -> None:
+    """Take the cookie from the browser, where it showed one; where a session is named, only that one's."""
+    shown = request.cookies.get(current_app.config[REFRESH_COOKIE_NAME])
+    if shown is not None and login_session_id in (None, login_session_of(shown)):
         _set_cookie("", timedelta(0))
 
 

@@ -115,8 +115,10 @@ class KeyRing:
             rows = connection.execute(_READ).all()
         times = [KeyTimes(row.number, row.active_from, row.withdrawn_at) for row in rows]
         readable = [(row, opened) for row in rows if (opened := self._open(row.kid, row.sealed)) is not None]
+        # One that does not open signs nothing here, and so follows none.
+        usable = {row.number for row, _ in readable}
         states = judge_keys(
-            [known for known in times if known.withdrawn_at or any(row.number == known.number for row, _ in readable)],
+            [known for known in times if known.withdrawn_at or known.number in usable],
             now=clock.now(),
             token_life=self._token_life,
         )

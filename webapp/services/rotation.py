@@ -87,8 +87,17 @@ def rotate_refresh_token(raw: str, client: Client) -> Tokens:
     return issue_tokens(key, line.subject, generation=line.generation, expires_at=line.expires_at)
 
 
-def sign_out_by_refresh_token(raw: str, client: Client) -> None:
+def login_session_of(raw: str) -> uuid.UUID | None:
+    """Which login session a refresh token of ours is of, live or not."""
+    try:
+        return runtime().refresh_tokens.verify(raw).login_session_id
+    except (TokenInvalid, TokenExpired):
+        return None
+
+
+def sign_out_by_refresh_token(raw: str, client: Client) -> uuid.UUID:
     """End the login session of a refresh token, whichever generation it is of: whoever held it may at least do that.
+    Gives which one it was.
 
     Raises TokenInvalid, or TokenExpired; a login session that is over already is no error.
     """
@@ -97,6 +106,7 @@ def sign_out_by_refresh_token(raw: str, client: Client) -> None:
         user_id = _end(tx, token.login_session_id, EndReason.SIGNED_OUT)
         if user_id is not None:
             record_event(tx, user_id, EventKind.SIGNED_OUT, client, login_session_id=token.login_session_id)
+    return token.login_session_id
 
 
 def replace_by_sign_in(raw: str | None) -> None:

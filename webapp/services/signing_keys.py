@@ -87,14 +87,12 @@ def rotate_keys() -> KeyOverview:
     return next(key for key in reversed(list_keys()) if key.state in (KeyState.ANNOUNCED, KeyState.ACTIVE))
 
 
-def rotate_if_due() -> int:
-    """Announce the next key when the newest has signed for long enough; how many were made."""
+def rotate_if_due() -> None:
+    """Announce the next key when the newest has signed for long enough."""
     with transaction() as tx:
         newest = tx.scalar(select(func.max(SigningKey.active_from)).where(SigningKey.withdrawn_at.is_(None)))
-    if newest is None or not is_due(newest, clock.now()):
-        return 0
-    rotate_keys()
-    return 1
+    if newest is not None and is_due(newest, clock.now()):
+        rotate_keys()
 
 
 def withdraw_key(kid: str) -> None:

@@ -40,21 +40,19 @@ class SignedInByApi:
     device: str = field(repr=False)
 
 
-def sign_in_with_password(email: str, password: str, client: Client, *, refresh_transport: str) -> SignedInByApi:
-    """The password door of the API. Raises what `verify_password` and `start_sign_in` raise, and
-    AccountDeletionPending where the account waits to be deleted.
+def sign_in_with_password(
+    email: str, password: str, client: Client, *, device_name: str | None, refresh_transport: str
+) -> SignedInByApi:
+    """The password door of the API; `device_name` is what the app calls itself. Raises what `verify_password` and
+    `start_sign_in` raise, and AccountDeletionPending where the account waits to be deleted.
     """
+    client = replace(client, device_name=clean_name(device_name or "") or None)
     proof = passwords.verify_password(email, password, client)
     key = current_key()
     outcome = sign_in.start_sign_in(proof, client, kind=API, refresh_transport=refresh_transport)
     if isinstance(outcome, sign_in.Pending):
         raise _step_required(outcome)
     return _delivered(outcome, key)
-
-
-def clean_device_name(name: str | None) -> str | None:
-    """What an app calls itself, as it is kept and shown; None for nothing."""
-    return clean_name(name or "") or None
 
 
 def keep_account(step_token: str, client: Client) -> SignedInByApi:

@@ -1,6 +1,5 @@
 """Sign in, refresh, sign out."""
 
-from dataclasses import replace
 from typing import Any
 
 from flask import request
@@ -37,9 +36,12 @@ def login(body: Body) -> Body:
     With `refresh_transport` "cookie" the refresh token is only in an HttpOnly cookie, for apps in a browser.
     """
     token_delivery.check_transport(body["refresh_transport"])
-    client = replace(client_of(request), device_name=tokens.clean_device_name(body.get("device_name")))
     signed_in = tokens.sign_in_with_password(
-        body["email"], body["password"], client, refresh_transport=body["refresh_transport"]
+        body["email"],
+        body["password"],
+        client_of(request),
+        device_name=body.get("device_name"),
+        refresh_transport=body["refresh_transport"],
     )
     return token_delivery.deliver(signed_in)
 
@@ -92,10 +94,11 @@ def logout(body: Body) -> None:
     if "Authorization" in request.headers and "refresh_token" not in body:
         bearer.require_access_token()
         login_sessions.sign_out(bearer.signed_in(), client_of(request))
+        ended = bearer.signed_in().login_session_id
     else:
         shown = token_delivery.shown_refresh_token(body)
-        rotation.sign_out_by_refresh_token(shown.token, client_of(request))
-    token_delivery.forget_refresh_cookie()
+        ended = rotation.sign_out_by_refresh_token(shown.token, client_of(request))
+    token_delivery.forget_refresh_cookie(ended)
 
 
 @bp.post("/auth/logout-all")

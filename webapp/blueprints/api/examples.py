@@ -34,7 +34,8 @@ _MEMBERS: Final[Mapping[str | tuple[str, int], Mapping[str, Any]]] = {
         "errors": [{"pointer": "/password", "detail": _TOO_SHORT}],
     },
     ("invalid_credentials", 403): {
-        "errors": [{"pointer": "/password", "detail": "The email address or the password is not right."}]
+        "detail": "This is not your current password.",
+        "errors": [{"pointer": "/password", "detail": "This is not your current password."}],
     },
     "session_revoked": {"reason": "ended_by_user"},
     "account_deletion_pending": {

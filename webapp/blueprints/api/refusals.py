@@ -6,6 +6,7 @@ from webapp import errors
 from webapp.errors import DomainError
 from webapp.http.problems import STATUS, problem_of
 from webapp.http.token_delivery import forget_refused_cookie
+from webapp.http.words import wrong_current_password
 from webapp.services.security_events import log_security
 
 # The same for pages and API: http.error_pages answers them.
@@ -36,7 +37,8 @@ def _refused(error: DomainError) -> Response:
         log_security("api_refused", reason=error.code, endpoint=request.endpoint)
     if isinstance(error, _DEAD_TOKENS):
         forget_refused_cookie()
-    # Whoever is signed in and mistypes their own password is not to sign in anew (RFC 9110, section 15.5.2).
-    is_own_password = isinstance(error, errors.InvalidCredentials) and request.endpoint != "api.login"
     pointer = _POINTERS.get((request.endpoint, error.code), _POINTERS.get((None, error.code), ""))
-    return problem_of(error, status=403 if is_own_password else status, pointer=pointer)
+    if isinstance(error, errors.InvalidCredentials) and pointer:
+        # Whoever is signed in and mistypes their own password is not to sign in anew (RFC 9110, section 15.5.2).
+        return problem_of(error, status=403, pointer=pointer, words=wrong_current_password)
+    return problem_of(error, status=status, pointer=pointer)

@@ -47,6 +47,8 @@ const NEWS_WITHIN = 1_000; // what a tab told before it let go of the lock can a
 const ASKED_AGAIN_AFTER = [2_000, 6_000, 12_000];
 const ASKED_AGAIN_WITHIN = 20_000;
 const CURED_BY_REFRESH = new Set(["token_expired", "token_invalid"]);
+// What ends a session when a refresh is refused. A 401 of what stands in between, in words of its own, ends nothing.
+const ENDS = new Set(["token_invalid", "token_expired", "session_revoked", "refresh_reused"]);
 
 /** The API refused: `code` keeps its meaning, `problem` is all it said (RFC 9457), `retryAfter` is in seconds. */
 export class ApiError extends Error {
@@ -94,7 +96,6 @@ export function createSessionClient(options = {}) {
     changes: 0, // of tokens, so that whoever waited can see whether something happened meanwhile
     /** @type {Promise<Tokens> | null} */
     refresh: null,
-    lostAnswers: 0,
     /** @type {Promise<unknown>} */
     turn: Promise.resolve(),
     hear: ignore,
@@ -119,7 +120,6 @@ export function createSessionClient(options = {}) {
     if (state.tokens && state.tokens.sessionId !== tokens.sessionId) leave("replaced");
     state.tokens = tokens;
     state.isSignedOut = false;
-    state.lostAnswers = 0;
     state.changes += 1;
     state.hear();
     onSession(shown(tokens), source);
@@ -133,7 +133,6 @@ export function createSessionClient(options = {}) {
     state.tokens = null;
     state.isSignedOut = true;
     state.reason = reason;
-    state.lostAnswers = 0;
     state.changes += 1;
     state.hear();
     if (!quietly) onSignedOut(reason, why);
@@ -255,14 +254,16 @@ export function createSessionClient(options = {}) {
 
   // ---------- Refreshing ----------
 
-  const refresh = () => {
-    state.refresh ??= exchange().finally(() => {
+  /** @param {number} [attempt] How often its answer was lost before. */
+  const refresh = (attempt = 0) => {
+    state.refresh ??= exchange(attempt).finally(() => {
       state.refresh = null;
     });
     return state.refresh;
   };
 
-  const exchange = () => {
+  /** @param {number} attempt */
+  const exchange = (attempt) => {
     const { changes } = state;
     return alone(async (hadToWait) => {
       if (hadToWait && state.changes === changes) await someNews();
@@ -271,8 +272,8 @@ export function createSessionClient(options = {}) {
         const tokens = await tokensIn(await ask("/auth/refresh", post()));
         return state.changes === changes ? share(tokens, "refresh") : current();
       } catch (error) {
-        if (error instanceof ApiError && error.status === 401) endedBy(error);
-        else if (error instanceof NetworkError || error.status >= 500) tryAgain(changes, error.retryAfter ?? 0);
+        if (error instanceof ApiError && ENDS.has(error.code)) endedBy(error);
+        else if (error instanceof NetworkError || error.status >= 500) tryAgain(changes, attempt, error.retryAfter ?? 0);
         throw error;
       }
     });
@@ -285,13 +286,12 @@ export function createSessionClient(options = {}) {
     else leaveEverywhere(code, problem.reason);
   };
 
-  /** @param {number} changes @param {number} retryAfter */
-  const tryAgain = (changes, retryAfter) => {
-    const wait = Math.max(ASKED_AGAIN_AFTER.at(state.lostAnswers) ?? Infinity, retryAfter * 1000);
+  /** @param {number} changes @param {number} attempt @param {number} retryAfter */
+  const tryAgain = (changes, attempt, retryAfter) => {
+    const wait = Math.max(ASKED_AGAIN_AFTER.at(attempt) ?? Infinity, retryAfter * 1000);
     if (wait > ASKED_AGAIN_WITHIN) return;
-    state.lostAnswers += 1;
     setTimeout(() => {
-      if (state.changes === changes) refresh().catch(ignore); // whoever asks next gets the error
+      if (state.changes === changes) refresh(attempt + 1).catch(ignore); // whoever asks next gets the error
     }, wait);
   };
 
@@ -413,11 +413,12 @@ export function createSessionClient(options = {}) {
         const byCookie = await ask("/auth/logout", post());
         if (!byCookie.ok) {
           const error = await refusal(byCookie);
-          if (error.status !== 401) throw error;
+          if (!ENDS.has(error.code)) throw error;
           // Somebody deleted the cookies; the session goes on without them until it is told to end.
           const headers = { Authorization: `Bearer ${state.tokens?.accessToken}` };
           const byToken = state.tokens && (await ask("/auth/logout", { ...post(), headers }));
-          if (byToken && !byToken.ok && byToken.status !== 401) throw await refusal(byToken);
+          const refused = byToken && !byToken.ok ? await refusal(byToken) : null;
+          if (refused && !ENDS.has(refused.code)) throw refused;
         }
         leaveEverywhere("signed_out"); // before another tab has its turn, and finds no cookie
       });
@@ -425,8 +426,11 @@ export function createSessionClient(options = {}) {
 
     /** End every session of this person, on every device. */
     async signOutEverywhere() {
-      await callOnceOrTwice("/auth/logout-all", { method: "POST" });
-      leaveEverywhere("signed_out");
+      const tokens = await usable(); // before the lock, which a refresh takes for itself
+      await alone(async () => {
+        await call(tokens, "/auth/logout-all", post());
+        leaveEverywhere("signed_out");
+      });
     },
 
     /** Hear no more of other tabs. */
