@@ -103,4 +103,7 @@ def when_ready(_server: object) -> None:
     if _settings.mail_directory is not None:
         also = f", and at {_settings.PUBLIC_URL}/dev/mail" if _settings.APP_ENV == "development" else ""
         print(f"  Its mails:  {_settings.mail_directory}{also}", file=sys.stderr)
+    if _settings.APP_ENV == "development":
+        print(f"  Its API:    {_settings.PUBLIC_URL}/api/v1/docs", file=sys.stderr)
+        print(f"  An app:     {_settings.PUBLIC_URL}/demo/spa", file=sys.stderr)
     print("  Stop it with Ctrl-C\n", file=sys.stderr, flush=True)

@@ -1,6 +1,7 @@
 """Apps that call the JSON API: on a phone, or in a browser. Every request is one of its own, as it is in life."""
 
 from functools import partial
+from json import dumps
 from typing import Any
 
 from flask import Flask
@@ -50,8 +51,8 @@ class App:
             **kwargs.pop("headers", {}),
         }
         environ = {**self._environ, **kwargs.pop("environ_overrides", {})}
-        if json is not None:
-            kwargs["json"] = json
+        if json is not None:  # in ASCII, as an app may: also what no UTF-8 can spell
+            kwargs |= {"data": dumps(json), "content_type": "application/json"}
         kwargs.setdefault("base_url", self.base_url)
         return self.client.open(PREFIX + path, method=method, headers=headers, environ_overrides=environ, **kwargs)
 

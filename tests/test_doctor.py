@@ -102,7 +102,7 @@ def keys(app: Flask, *arguments: str) -> str:
 @SQLITE_ONLY  # elsewhere the database's clock would have to be moved, too
 def test_it_tells_which_key_signs_and_which_are_to_come(new_app: NewApp) -> None:
     app = new_app(**STRONG)
-    assert examined(app)["signing keys"] == (True, "none yet; the first app that signs in makes one")
+    assert examined(app)["signing keys"] == (True, "none yet; whoever first needs one makes it")
     app.test_client().get("/.well-known/jwks.json")
     first = keys(app, "list")
     assert examined(app)["signing keys"] == (True, f"{first} signs since {clock.now():%Y-%m-%d}")

@@ -46,7 +46,7 @@ def test_the_walk_through_the_api_works_as_it_stands(live_site: LiveSite, tmp_pa
     assert '"message"' in accepted
     assert '"email_verified":true' in me
     assert '"device_name":"curl"' in sessions
-    assert '"code": "session_revoked"' in refused
+    assert '"code":"session_revoked"' in refused
     assert list(tmp_path.iterdir()) == [], "nothing is left on the newcomer's disk"
 
 

@@ -3,6 +3,7 @@
 from typing import cast
 
 from flask import Flask, current_app
+from flask.json.provider import DefaultJSONProvider
 from flask_login import current_user
 from sqlalchemy import Engine
 
@@ -52,6 +53,7 @@ def create_app(settings: Settings) -> Flask:
         SITE_NAME=settings.SITE_NAME,
         PUBLIC_HOST=settings.host,
     )
+    cast(DefaultJSONProvider, app.json).ensure_ascii = False  # Korean stays readable
     configure_database(app, settings)
     db.init_app(app)
     migrate.init_app(app, db, directory=str(PROJECT_ROOT / MIGRATIONS), render_as_batch=True)

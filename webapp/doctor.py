@@ -151,7 +151,7 @@ def _signing_keys() -> Finding:
         return Finding("signing keys", False, "; ".join(trouble))
     active = next((key for key in keys if key.state is KeyState.ACTIVE), None)
     if active is None:
-        return Finding("signing keys", True, "none yet; the first app that signs in, or whoever asks for the key set, makes one")
+        return Finding("signing keys", True, "none yet; whoever first needs one makes it")
     others = [f"{key.kid} {key.state}" for key in keys if key is not active]
     return Finding(
         "signing keys", True, ", ".join([f"{active.kid} signs since {active.active_from:%Y-%m-%d}", *others])

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 from redis.connection import parse_url
 from sqlalchemy.engine import make_url
@@ -47,9 +47,18 @@ def _comma_separated(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
-Seconds = Annotated[timedelta, BeforeValidator(_seconds), Field(gt=timedelta(0), le=timedelta(days=400))]
-ShortSeconds = Annotated[timedelta, BeforeValidator(_seconds), Field(gt=timedelta(0), le=timedelta(days=1))]
-SecondsOrZero = Annotated[timedelta, BeforeValidator(_seconds), Field(ge=timedelta(0), le=timedelta(minutes=10))]
+def _within(most: timedelta, *, zero: bool = False) -> AfterValidator:
+    def check(value: timedelta) -> timedelta:
+        if not timedelta(0) <= value <= most or not (value or zero):
+            raise ValueError(f"must be {0 if zero else 1} to {int(most.total_seconds())} seconds")
+        return value
+
+    return AfterValidator(check)
+
+
+Seconds = Annotated[timedelta, BeforeValidator(_seconds), _within(timedelta(days=400))]
+ShortSeconds = Annotated[timedelta, BeforeValidator(_seconds), _within(timedelta(days=1))]
+SecondsOrZero = Annotated[timedelta, BeforeValidator(_seconds), _within(timedelta(minutes=10), zero=True)]
 Whole = Annotated[int, BeforeValidator(_whole)]
 
 

@@ -65,7 +65,7 @@ def test_a_spent_token_ends_the_session_for_the_thief_and_the_owner(
     assert len(mailbox.mails(alice)) == mails + 1, "told once, however often it comes back"
     assert THIEF in text_of(mailbox.newest(alice))
     (event,) = [event for event in tablet.get("/events").json["events"] if event["kind"] == "refresh_reused"]
-    assert event["details"] == {"case": f"reused_{stolen.__name__}"}
+    assert event["details"] == {"case": f"reused_{stolen.__name__}", "app": "Alice's phone"}
     assert (event["session_id"], event["ip"]) == (phone.session_id, THIEF)
     browser.sign_in(alice)
     assert says(browser.get("/account/activity"), SENTENCES["refresh_reused"])
@@ -178,3 +178,16 @@ def test_a_spent_token_of_a_session_that_is_over_is_no_news(
     assert len(mailbox.mails(alice)) == mails
     assert "refresh_reused" not in rows.events()
     assert rows.all(LoginSession, end_reason="refresh_reused") == []
+
+
+@on_sqlite
+def test_the_activity_names_the_app_as_it_calls_itself(app: Flask, alice: str, browser: Browser) -> None:
+    phone = App(app)
+    phone.sign_in(alice, device_name="old tablet")
+    spent = phone.refresh_token
+    phone.refresh()
+    phone.refresh()
+    phone.refresh(spent)
+    browser.sign_in(alice)
+    assert "old tablet" in browser.get("/account/activity").text
+    assert problem(phone.get("/me"))["detail"].startswith("An old token of this sign-in was used again")

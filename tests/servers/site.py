@@ -23,6 +23,7 @@ class LiveSite:
     """One running site with its own database, key and mails. Settings are given as environment variables."""
 
     application = "wsgi:app"
+    _migrated = b""  # an empty database of the present schema
 
     def __init__(self, **settings: str) -> None:
         self._directory = ServerDirectory()
@@ -50,11 +51,21 @@ class LiveSite:
         )
         try:
             self.instance.mkdir()
-            self.flask("db", "upgrade")
+            self._migrate()
             self.start()
         except BaseException:
             self.close()
             raise
+
+    def _migrate(self) -> None:
+        """As an operator would; an own SQLite file once for all sites of a run, since it is the same for all."""
+        file = self.instance / "app.db"
+        if self.environment["DATABASE_URL"] == f"sqlite:///{file}" and LiveSite._migrated:
+            file.write_bytes(LiveSite._migrated)
+            return
+        self.flask("db", "upgrade")
+        if file.exists():
+            LiveSite._migrated = file.read_bytes()
 
     def start(self) -> None:
         """Start gunicorn and return when it answers."""

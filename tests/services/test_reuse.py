@@ -73,7 +73,7 @@ def test_the_line_ends_and_its_owner_is_told(
     assert (ended.ended_at, ended.end_reason) == (clock.now(), EndReason.REFRESH_REUSED)
     assert ended.generation == 3
     (event,) = line.reuses
-    assert (event.details, event.login_session_id) == ({"case": verdict.value}, line.row.id)
+    assert (event.details, event.login_session_id) == ({"case": verdict.value, "app": "Alice's phone"}, line.row.id)
     assert (event.ip, event.user_agent, event.at) == (THIEF.ip, THIEF.user_agent, clock.now())
     assert line.owner.warning == EventKind.REFRESH_REUSED
     assert mails(line) == 1
@@ -127,7 +127,7 @@ def test_a_thief_who_was_first_is_found_out_when_the_owner_comes_back(
     assert line.outcome(1) == "refresh_reused"
     assert line.outcome(2, THIEF) == "session_revoked"
     (event,) = line.reuses
-    assert event.details == {"case": "reused_late"}
+    assert event.details == {"case": "reused_late", "app": "Alice's phone"}
     assert event.ip == PHONE.ip
 
 

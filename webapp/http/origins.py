@@ -54,7 +54,8 @@ def require_own_origin() -> None:
     OriginRefused.
     """
     origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site", "same-origin")
-    is_listed = origin in current_app.config[_ALLOWED]
+    # This machine's own names may stand in for the public one (http.request_checks.trusted_hosts), as they do on pages.
+    is_listed = origin in current_app.config[_ALLOWED] or origin == request.host_url.rstrip("/")
     if (origin is not None and not is_listed) or (site not in ("same-origin", "none") and not is_listed):
         security_log("cross_site_refused")
         raise OriginRefused

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
-from flask import Response, current_app, json, make_response
+from flask import Response, current_app, jsonify, make_response
 
 from webapp import errors
 from webapp.errors import DomainError
@@ -77,7 +77,7 @@ def problem(status: int, code: str, detail: str = "", **extensions: Any) -> Resp
     document = document_of(
         code, status, detail, public_url=current_app.config["PUBLIC_URL"], request_id=request_id(), **extensions
     )
-    response = make_response(json.dumps(document), status)
+    response = make_response(jsonify(document), status)
     response.mimetype = MEDIA_TYPE
     if status == HTTPStatus.UNAUTHORIZED:  # RFC 9110, section 11.6.1
         response.headers["WWW-Authenticate"] = challenge_of(code)

@@ -22,7 +22,7 @@ END_REASONS = {
 # What the next page has to say of something that happened elsewhere.
 WARNINGS = {
     "refresh_reused": lazy_gettext(
-        "An app of yours was signed out: its sign-in was used twice, as after a theft. Activity shows what happened."
+        "An app was signed out: an old token of it was used again, as after a theft. Activity shows what happened."
     ),
 }
 
@@ -55,7 +55,7 @@ _APP_SENTENCES = {
     "link_used": lazy_gettext("This link has been used before."),
     "link_replaced": lazy_gettext("There is a newer link than this, or it is no longer needed."),
     "reauthentication_required": lazy_gettext("Please prove again who you are: your sign-in is too old for this."),
-    "refresh_reused": lazy_gettext("This sign-in was used twice, as after a theft, so it was ended."),
+    "refresh_reused": lazy_gettext("An old token of this sign-in was used again, as after a theft, so it was ended."),
     "bad_request": lazy_gettext("This request is not one that can be answered."),
     "forbidden": lazy_gettext("This is not allowed."),
     "not_found": lazy_gettext("There is nothing here."),
@@ -67,6 +67,19 @@ _APP_SENTENCES = {
         "We cannot do that at the moment. Nothing was changed; please try again shortly."
     ),
     "busy": lazy_gettext("There is too much to do at the moment. Nothing was changed; please try again shortly."),
+}
+# Why an app was signed out, where that is known.
+_APP_ENDINGS = {
+    "ended_by_user": lazy_gettext("This app was signed out from another device."),
+    "password_changed": lazy_gettext("Your password was changed, so this app was signed out."),
+    "password_reset": lazy_gettext("A new password was chosen, so this app was signed out."),
+    "email_restored": lazy_gettext("The change of your email address was undone, so this app was signed out."),
+    "not_me": lazy_gettext("You told us about something you did not do, so every device was signed out."),
+    "deletion": lazy_gettext("Your account will be deleted, so every device was signed out. Sign in to keep it."),
+    "disabled": lazy_gettext("This account is closed. If you think that is a mistake, please contact us."),
+    "operator": lazy_gettext("We signed this app out. Please sign in again."),
+    "too_many": lazy_gettext("You were signed in on very many devices, so the one unused for longest was signed out."),
+    "refresh_reused": _APP_SENTENCES["refresh_reused"],
 }
 _PASSWORD_RULES = {
     "too_long": lazy_gettext("This password is too long. Please choose one of at most 256 characters."),
@@ -90,6 +103,8 @@ def sentence(error: DomainError) -> str:
     """What to tell the person whom a service refused, in their language, with what to do next."""
     if isinstance(error, PasswordRefused):
         return _password_sentence(error)
+    if error.code == "session_revoked" and (why := _APP_ENDINGS.get(str(error.details.get("reason")))):
+        return str(why)
     return sentence_of(error.code)
 
 

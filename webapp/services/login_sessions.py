@@ -40,6 +40,7 @@ _RESUME = (
     .join(User, User.id == LoginSession.user_id)
     .where(LoginSession.id == bindparam("login_session_id"))
 )
+_END_REASON = select(LoginSession.end_reason).where(LoginSession.id == bindparam("login_session_id"))
 
 
 @dataclass(frozen=True)
@@ -146,6 +147,12 @@ def lock_users(tx: Session, *user_ids: uuid.UUID) -> None:
     # In a way that new rows may refer to them meanwhile: nobody changes what they are referred to by.
     locked = select(User.id).where(User.id.in_(user_ids)).order_by(User.id).with_for_update(key_share=True)
     tx.execute(locked)
+
+
+def find_end_reason(login_session_id: uuid.UUID) -> str | None:
+    """Why a login session was ended, where that is still known."""
+    with runtime().engine.connect() as connection:
+        return connection.execute(_END_REASON, {"login_session_id": login_session_id}).scalar()
 
 
 def take_warning(signed_in: SignedIn) -> str | None:

@@ -32,6 +32,7 @@ _WANTED = (
     LoginSession.expires_at,
     LoginSession.auth_time,
     LoginSession.methods,
+    LoginSession.device_name,
 )
 # Built once, with their values left open: this is what apps do all day.
 _STEP = (
@@ -63,6 +64,7 @@ class _Line:
     subject: Subject
     generation: int
     expires_at: datetime
+    device_name: str | None
 
 
 def rotate_refresh_token(raw: str, client: Client) -> Tokens:
@@ -156,10 +158,11 @@ def _end_line(token: RefreshToken, line: _Line, verdict: Verdict, client: Client
             return  # somebody else showed a spent one at the same moment, or the owner ended it
         user = tx.get_one(User, line.subject.user_id)
         user.warning = EventKind.REFRESH_REUSED
-        record_event(tx, user.id, EventKind.REFRESH_REUSED, client, login_session_id=sid, case=verdict.value)
+        details: dict[str, Any] = {"case": verdict.value, **({"app": line.device_name} if line.device_name else {})}
+        record_event(tx, user.id, EventKind.REFRESH_REUSED, client, login_session_id=sid, **details)
         account_mail.tell_of_reuse(tx, user, client)
 
 
 def _line(sid: uuid.UUID, row: Row[*tuple[Any, ...]]) -> _Line:
     subject = Subject(row.user_id, sid, row.auth_time, tuple(row.methods.split()))
-    return _Line(subject, row.generation, row.expires_at)
+    return _Line(subject, row.generation, row.expires_at, row.device_name)

@@ -12,7 +12,7 @@ from webapp.services import passwords, sign_in
 from webapp.services.access_tokens import Claims, Subject
 from webapp.services.client import Client
 from webapp.services.key_ring import Key
-from webapp.services.login_sessions import Over, SignedIn, resume_login_session
+from webapp.services.login_sessions import Over, SignedIn, find_end_reason, resume_login_session
 from webapp.services.refresh_tokens import RefreshToken
 from webapp.services.runtime import runtime
 from webapp.services.signing_keys import current_key
@@ -83,7 +83,7 @@ def verify_access_token(raw: str) -> Claims:
     """
     claims = runtime().access_tokens.verify(raw)
     if runtime().revoked.includes(claims["sid"]):
-        raise SessionRevoked
+        raise _revoked(find_end_reason(uuid.UUID(claims["sid"])))
     return claims
 
 
@@ -95,7 +95,7 @@ def resume(claims: Claims, client: Client) -> SignedIn:
     """
     visit = resume_login_session(uuid.UUID(claims["sid"]), client)
     if isinstance(visit, Over):
-        raise SessionRevoked(**({"reason": str(visit.reason)} if visit.reason else {}))
+        raise _revoked(visit.reason)
     told = datetime.fromtimestamp(claims["auth_time"], UTC)
     return replace(visit, auth_time=min(visit.auth_time, told))
 
@@ -105,6 +105,10 @@ def _delivered(started: sign_in.Started, key: Key) -> SignedInByApi:
     subject = Subject(started.user_id, started.login_session_id, started.auth_time, started.methods)
     tokens = issue_tokens(key, subject, generation=started.generation, expires_at=started.expires_at)
     return SignedInByApi(tokens, started.refresh_transport or "body", started.device)
+
+
+def _revoked(reason: str | None) -> SessionRevoked:
+    return SessionRevoked(**({"reason": str(reason)} if reason else {}))
 
 
 def _step_required(pending: sign_in.Pending) -> SignInStepRequired:

@@ -23,7 +23,7 @@ SENTENCES = {
     "data_exported": lazy_gettext("The data of the account was downloaded."),
     "deletion_scheduled": lazy_gettext("Somebody asked to delete the account."),
     "deletion_cancelled": lazy_gettext("The account was kept; it will not be deleted."),
-    "refresh_reused": lazy_gettext("A sign-in of an app was used twice, as after a theft, so that app was signed out."),
+    "refresh_reused": lazy_gettext("An app was signed out: an old token of it was used again, as after a theft."),
     "disabled": lazy_gettext("We closed the account."),
     "enabled": lazy_gettext("We opened the account again."),
 }
@@ -38,4 +38,10 @@ def event_sentence(kind: str, details: Mapping[str, Any]) -> str:
         count = int(details.get("count", 0))
         told: str = ngettext("%(num)d device was signed out.", "%(num)d devices were signed out.", count)
         return told
+    if kind == "refresh_reused" and details.get("app"):
+        named: str = gettext(
+            "The app %(app)s was signed out: an old token of it was used again, as after a theft.",
+            app=details["app"],
+        )
+        return named
     return str(SENTENCES[kind]) if kind in SENTENCES else gettext("Something happened that this page cannot name.")

@@ -48,7 +48,7 @@ class DocumentedApi(Api):
     @cached_property
     def as_json(self) -> bytes:
         """The document for programs, written once: anybody may ask for it, as often as they like."""
-        return json.dumps(self.spec.to_dict()).encode()
+        return json.dumps(self.spec.to_dict(), ensure_ascii=False).encode()
 
     def resources(self, locale: str) -> list[docs_page.Resource]:
         """The document for people, in the language of the request; put in order once for each language."""
