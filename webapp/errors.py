@@ -140,14 +140,10 @@ class Busy(DomainError):
     code = "busy"
 
 
-class SignInStepRequired(DomainError):
-    """The proof was right, and a step stands before the tokens; `step_token` in the details resumes it."""
-
-    code = "sign_in_step_required"
-
-
-class AccountDeletionPending(SignInStepRequired):
-    """The account waits to be deleted; its owner may keep it."""
+class AccountDeletionPending(DomainError):
+    """The proof was right, and the account waits to be deleted; `step_token` in the details resumes the sign-in for an
+    owner who keeps it.
+    """
 
     code = "account_deletion_pending"
 

@@ -441,7 +441,7 @@ def test_tokens_are_what_the_table_says() -> None:
         access["`aud`"]: access_tokens.AccessTokens(ring, issuer="PUBLIC_URL", life=timedelta(minutes=10)),
         refresh["`aud`"]: refresh_tokens.RefreshTokens(sealer, issuer="PUBLIC_URL"),
     }
-    assert all(name(told) == tokens._audience for told, tokens in made.items())  # type: ignore[attr-defined]
+    assert all(name(told) == tokens._form.audience for told, tokens in made.items())  # type: ignore[attr-defined]
 
 
 @pytest.mark.asvs("10.3.5", "10.4.4")

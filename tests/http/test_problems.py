@@ -69,7 +69,7 @@ def test_every_status_is_a_problem_document_too(app: Flask) -> None:
 
 def test_the_type_of_every_problem_leads_to_an_anchor_on_the_page_about_the_api(app: Flask) -> None:
     with app.test_request_context("/api/v1/me"):
-        types = {problem_of(made(kind)).json["type"] for kind in STATUS if kind is not errors.SignInStepRequired}
+        types = {problem_of(made(kind)).json["type"] for kind in STATUS}
         types |= {refuse_by_status(status).json["type"] for status in (400, 405, 413, 500)}
     pages = {address.partition("#")[0] for address in types}
     (page,) = pages

@@ -20,9 +20,10 @@ from webapp import clock
 from webapp.errors import TokenExpired, TokenInvalid
 from webapp.models import SigningKey
 from webapp.policy.signing_keys import CLOCK_SKEW
-from webapp.services.access_tokens import LONGEST, AccessTokens
+from webapp.services.access_tokens import AccessTokens
 from webapp.services.key_ring import KeyRing
 from webapp.services.sealing import Sealer
+from webapp.services.strict_jwt import LONGEST
 
 SECOND = timedelta(seconds=1)
 KEY_HEADERS = ("jwk", "jku", "x5u", "x5c", "kid")

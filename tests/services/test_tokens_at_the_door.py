@@ -21,7 +21,7 @@ from tests.services.forgeries_access import ACCESS
 from tests.services.forgeries_refresh import REFRESH
 from webapp.models import LoginSession, SigningKey
 from webapp.policy.login_sessions import EndReason
-from webapp.services.access_tokens import LONGEST
+from webapp.services.strict_jwt import LONGEST
 
 # Spaces around a value belong to no header, and quotes around it to no cookie: what is read is the good token.
 GOOD_IN_A_HEADER = {"space before", "space after"}

@@ -27,7 +27,6 @@ STATUS: Final[Mapping[type[DomainError], int]] = {
     errors.LinkUsed: 410,
     errors.LinkReplaced: 410,
     errors.SignInStepExpired: 401,
-    errors.SignInStepRequired: 403,
     errors.AccountDeletionPending: 403,
     errors.ReauthenticationRequired: 401,
     errors.AccessTokenMissing: 401,
@@ -67,7 +66,7 @@ _CHALLENGES: Final[Mapping[str, str]] = {
     "not_signed_in": 'error="invalid_token", error_description="revoked"',
     "reauthentication_required": f'error="insufficient_user_authentication", max_age="{FRESH_FOR.seconds}"',
 }
-_UNTOLD: Final = frozenset({"not_signed_in", "sign_in_step_required"})  # become another, or have one of their own
+_UNTOLD: Final = frozenset({"not_signed_in"})  # becomes another
 # What a refusal may tell beside its words.
 _TOLD: Final = ("rule", "min_length", "reason", "why", "step_token", "deletion_due_at")
 

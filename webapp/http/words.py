@@ -39,7 +39,6 @@ _SENTENCES = {
 }
 # What only apps are told; people see a page.
 _APP_SENTENCES = {
-    "sign_in_step_required": lazy_gettext("There is one more step before you are signed in."),
     "account_deletion_pending": lazy_gettext("This account will be deleted. You can keep it now, or sign in later."),
     "token_missing": lazy_gettext("Please sign in first: this needs an access token."),
     "token_invalid": lazy_gettext("This token is not valid here."),

@@ -6,7 +6,6 @@ of access tokens may be rotated or withdrawn without signing anybody out (ASVS 9
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import jwt
 
@@ -14,14 +13,12 @@ from webapp import clock
 from webapp.errors import TokenExpired, TokenInvalid
 from webapp.ids import new_id
 from webapp.services.sealing import Sealer
+from webapp.services.strict_jwt import Form, are_whole, is_uuid, read
 
 ALGORITHM = "HS256"
 TYPE = "rt+jwt"
-LONGEST = 2048  # characters; ours have about 450
 
 _CLAIMS = frozenset({"iss", "aud", "sid", "gen", "jti", "iat", "exp"})
-_HEADER = frozenset({"alg", "typ", "kid"})
-_OPTIONS: Any = {"verify_exp": False, "verify_iat": False, "require": sorted(_CLAIMS)}
 _LARGEST_GENERATION = 2**31 - 1
 
 
@@ -38,15 +35,14 @@ class RefreshTokens:
 
     def __init__(self, sealer: Sealer, *, issuer: str) -> None:
         self._keys = sealer.mac_keys("refresh token")
-        self._issuer = issuer
-        self._audience = f"{issuer}/api/v1/auth/refresh"
+        self._form = Form(ALGORITHM, TYPE, issuer, f"{issuer}/api/v1/auth/refresh", _CLAIMS)
 
     def issue(self, token: RefreshToken, *, expires_at: datetime) -> str:
         """A token that ends with its login session."""
         kid, key = next(iter(self._keys.items()))
         claims = {
-            "iss": self._issuer,
-            "aud": self._audience,
+            "iss": self._form.issuer,
+            "aud": self._form.audience,
             "sid": str(token.login_session_id),
             "gen": token.generation,
             "jti": str(new_id()),
@@ -57,37 +53,11 @@ class RefreshTokens:
 
     def verify(self, raw: str) -> RefreshToken:
         """What a token of ours says. Raises TokenInvalid or TokenExpired."""
-        claims = self._verified(raw)
-        if not all(type(claims[name]) is int for name in ("gen", "iat", "exp")):
+        _, claims = read(raw, self._form, self._keys.get)
+        if not are_whole(claims["gen"], claims["iat"], claims["exp"]) or not is_uuid(claims["sid"]):
             raise TokenInvalid
-        if not 0 < claims["gen"] <= _LARGEST_GENERATION or claims["aud"] != self._audience:
-            raise TokenInvalid
-        try:
-            token = RefreshToken(uuid.UUID(claims["sid"]), claims["gen"])
-        except (ValueError, AttributeError, TypeError):
-            raise TokenInvalid from None
-        if str(token.login_session_id) != claims["sid"]:  # one id has one spelling
+        if not 0 < claims["gen"] <= _LARGEST_GENERATION:
             raise TokenInvalid
         if int(clock.now().timestamp()) >= claims["exp"]:
             raise TokenExpired
-        return token
-
-    def _verified(self, raw: str) -> dict[str, Any]:
-        if len(raw) > LONGEST or "=" in raw:  # padded, it would be the same token in another spelling (RFC 7515, 2)
-            raise TokenInvalid
-        try:
-            header = jwt.get_unverified_header(raw)
-        except (jwt.InvalidTokenError, ValueError, RecursionError):
-            raise TokenInvalid from None
-        key = self._keys.get(str(header.get("kid")))
-        if header.keys() != _HEADER or header["alg"] != ALGORITHM or header["typ"] != TYPE or key is None:
-            raise TokenInvalid
-        try:
-            claims: dict[str, Any] = jwt.decode(
-                raw, key, [ALGORITHM], audience=self._audience, issuer=self._issuer, options=_OPTIONS
-            )
-        except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
-            raise TokenInvalid from None
-        if claims.keys() != _CLAIMS:
-            raise TokenInvalid
-        return claims
+        return RefreshToken(uuid.UUID(claims["sid"]), claims["gen"])

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from webapp import clock
-from webapp.errors import AccountDeletionPending, SessionRevoked, SignInStepRequired
+from webapp.errors import AccountDeletionPending, SessionRevoked
 from webapp.policy.names import clean_name
 from webapp.policy.sign_in import Step
 from webapp.services import passwords, sign_in
@@ -111,8 +111,7 @@ def _revoked(reason: str | None) -> SessionRevoked:
     return SessionRevoked(**({"reason": str(reason)} if reason else {}))
 
 
-def _step_required(pending: sign_in.Pending) -> SignInStepRequired:
+def _step_required(pending: sign_in.Pending) -> AccountDeletionPending:
+    assert pending.step is Step.KEEP_ACCOUNT
     assert pending.deletion_due_at is not None
-    return {Step.KEEP_ACCOUNT: AccountDeletionPending}[pending.step](
-        step_token=pending.handle, deletion_due_at=pending.deletion_due_at.isoformat()
-    )
+    return AccountDeletionPending(step_token=pending.handle, deletion_due_at=pending.deletion_due_at.isoformat())

@@ -23,7 +23,7 @@ from webapp.http.problems import CODES, MEDIA_TYPE, STATUS, challenge_of, told_c
 
 Doc = dict[str, Any]
 # Not told as they are: the one becomes session_revoked, the other has kinds with codes of their own.
-NEVER_TOLD = {errors.NotSignedIn.code, errors.SignInStepRequired.code}
+NEVER_TOLD = {errors.NotSignedIn.code}
 OF_NO_CALL = {"method_not_allowed"}  # a call that is written down takes its method
 
 

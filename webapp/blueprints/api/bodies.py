@@ -12,7 +12,7 @@ from webapp.blueprints.api.examples import UUID_EXAMPLE
 from webapp.http.forms import LONGEST_EMAIL, LONGEST_NAME, LONGEST_PASSWORD
 from webapp.http.locale import LOCALES
 
-LONGEST_TOKEN = 2048  # characters
+LONGEST_TOKEN = 2048  # characters; what has more is no token (services.strict_jwt)
 # What http.json_bodies refuses in any text, but for lone surrogates, which no expression can name.
 TYPEABLE = r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*$"
 _TOKEN_EXAMPLE = "kGq0mQ9n1Zr2sT3uV4wX5yA6bC7dE8fH9iJ0kL1mN2o"
