@@ -493,7 +493,7 @@ def test_a_stolen_refresh_token_ends_the_session_and_the_app_says_so(
     theft = new_context().request.post("/api/v1/auth/refresh", data={"refresh_token": stolen})
     assert theft.json()["code"] == "refresh_reused"
     press(app_page, "refresh")
-    is_signed_out(app_page, "This sign-in was used twice, as after a theft, so it was ended.")
+    is_signed_out(app_page, "An old token of this sign-in was used again, as after a theft, so it was ended.")
     expect(app_page.locator("#log li .meta").first).to_contain_text("session_revoked: refresh_reused")
 
 
