@@ -216,8 +216,6 @@ class Settings(BaseSettings):
             raise ValueError("SESSION_IDLE_SECONDS must not be more than SESSION_ABSOLUTE_SECONDS")
         if self.REMEMBER_IDLE > self.REMEMBER_ABSOLUTE:
             raise ValueError("REMEMBER_IDLE_SECONDS must not be more than REMEMBER_ABSOLUTE_SECONDS")
-        if self.JWT_ACCESS > self.JWT_REFRESH:
-            raise ValueError("JWT_ACCESS_SECONDS must not be more than JWT_REFRESH_SECONDS")
         if self.APP_ENV == "production":
             self._is_safe_for_production()
         if self.ARGON2_MEMORY_KIB < 8 * self.ARGON2_PARALLELISM:

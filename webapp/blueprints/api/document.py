@@ -1,11 +1,13 @@
 """The document of the API, OpenAPI 3.1, made from the code; and a page that reads it to people."""
 
 import json
+import threading
 from functools import cached_property
+from typing import Any
 
 from flask import Flask, Response, current_app, make_response, render_template
 from flask_babel import get_locale
-from flask_smorest import Api, current_api
+from flask_smorest import Api, Blueprint, current_api
 from werkzeug.routing import UUIDConverter
 
 from webapp.blueprints.api import docs_page
@@ -28,7 +30,24 @@ OPENAPI_JSON = Call("openapi_json", "document", (), is_open=True, takes_body=Fal
 
 
 class DocumentedApi(Api):
-    """The extension without its error handlers, which would answer for the pages, too, and its own kinds of answers."""
+    """The extension without its error handlers, which would answer for the pages, too, and its own kinds of answers.
+
+    The document is written down when somebody first asks for it: that takes longer than all the rest of a start, and
+    most processes are never asked.
+    """
+
+    def __init__(self, app: Flask) -> None:
+        super().__init__(app)
+        self.DEFAULT_ERROR_RESPONSE_NAME = None
+        self._writing = threading.Lock()
+        self._calls: Blueprint | None = None  # that are to be written down
+        self._resources: dict[str, list[docs_page.Resource]] = {}
+
+    def register_blueprint(self, blp: Blueprint, **options: Any) -> None:
+        """Put the calls into the application."""
+        self._app.extensions["flask-smorest"]["blp_name_to_api"][blp.name] = self
+        self._app.register_blueprint(blp, **options)
+        self._calls = blp
 
     def _register_error_handlers(self) -> None:
         pass
@@ -48,22 +67,27 @@ class DocumentedApi(Api):
     @cached_property
     def as_json(self) -> bytes:
         """The document for programs, written once: anybody may ask for it, as often as they like."""
-        return json.dumps(self.spec.to_dict(), ensure_ascii=False).encode()
+        return json.dumps(self._written(), ensure_ascii=False).encode()
 
     def resources(self, locale: str) -> list[docs_page.Resource]:
         """The document for people, in the language of the request; put in order once for each language."""
         if locale not in self._resources:
-            self._resources[locale] = docs_page.resources_of(self.spec.to_dict())
+            self._resources[locale] = docs_page.resources_of(self._written())
         return self._resources[locale]
 
-    @cached_property
-    def _resources(self) -> dict[str, list[docs_page.Resource]]:
-        return {}
+    def _written(self) -> dict[str, Any]:
+        with self._writing:
+            if self._calls is not None:
+                _add_components(self, self._app.config["PUBLIC_URL"], refresh_cookie_name(self._app))
+                _add_openapi_json(self, self._app)
+                self._calls.register_views_in_doc(self, self._app, self.spec, name=self._calls.name, parameters=None)
+                self._calls = None
+            document: dict[str, Any] = self.spec.to_dict()
+        return document
 
 
 def make_api(app: Flask) -> DocumentedApi:
     """The extension for `app`, which serves openapi.json."""
-    public_url = app.config["PUBLIC_URL"]
     app.config.update(
         API_TITLE=f"{app.config['SITE_NAME']} API",
         API_VERSION="1",
@@ -72,16 +96,13 @@ def make_api(app: Flask) -> DocumentedApi:
         OPENAPI_JSON_PATH="openapi.json",
         API_SPEC_OPTIONS={
             "info": {"description": DESCRIPTION},
-            "servers": [{"url": public_url}],
+            "servers": [{"url": app.config["PUBLIC_URL"]}],
             "security": [{"accessToken": []}],
             "tags": [{"name": name, "description": title_of_resource(name)} for name in docs_page.RESOURCES],
         },
     )
     api = DocumentedApi(app)
-    api.DEFAULT_ERROR_RESPONSE_NAME = None
     api.register_converter(UUIDConverter, lambda _: {"type": "string", "format": "uuid", "examples": [UUID_EXAMPLE]})
-    _add_components(api, public_url, refresh_cookie_name(app))
-    _add_openapi_json(api, app)
     return api
 
 
