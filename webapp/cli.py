@@ -144,7 +144,7 @@ def rotate() -> None:
     click.echo(_key_line(signing_keys.rotate_keys()))
 
 
-@keys.command("retire")
+@keys.command("retire", context_settings={"ignore_unknown_options": True})  # an id may begin with a dash
 @click.argument("kid", type=OneLine())
 def retire(kid: str) -> None:
     """Take the key KID back at once, because somebody else may have it. What it signed is refused here within seconds;

@@ -272,3 +272,13 @@ def test_the_command_shows_no_private_half(workers: tuple[Flask, Flask], rows: R
         assert row.sealed.hex() not in printed
     assert "PRIVATE" not in printed
     assert "d=" not in printed
+
+
+def test_a_key_whose_id_begins_with_a_dash_can_be_retired(app: Flask, rows: Rows) -> None:
+    """One of sixty-four does, and is no option of the command."""
+    with app.app_context():
+        kid = signing_keys.current_key().kid
+    rows.set(SigningKey, {"kid": kid}, kid="-O" + kid[2:])
+    result = app.test_cli_runner().invoke(args=["keys", "retire", "-O" + kid[2:]])
+    assert result.exit_code == 0, result.output
+    assert rows.all(SigningKey, kid="-O" + kid[2:])[0].withdrawn_at is not None
