@@ -19,7 +19,7 @@ from tests.people import runtime_of
 from tests.servers.devices import PREFIX, ApiSite, Device, call_over
 from webapp import clock
 from webapp.ids import new_id
-from webapp.services import tokens
+from webapp.services import signing_keys, tokens
 from webapp.services.access_tokens import Subject
 
 SESSION = f"{PREFIX}/auth/session"
@@ -49,7 +49,7 @@ def main() -> None:
 def verifications() -> None:
     """One verification in this process, of a token never seen and of one that was."""
     with application() as app:
-        key = tokens.current_key()
+        key = signing_keys.current_key()
         new, seen = [], []
         for _ in range(BATCHES):
             subjects = [Subject(new_id(), new_id(), clock.now(), ("pwd",)) for _ in range(BATCH)]

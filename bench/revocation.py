@@ -20,7 +20,7 @@ from tests.servers.devices import PREFIX, ApiSite, Line
 from webapp import clock
 from webapp.ids import new_id
 from webapp.models import LoginSession, User
-from webapp.services import tokens
+from webapp.services import signing_keys, tokens
 from webapp.services.access_tokens import Subject
 from webapp.services.revocation import READ_EVERY, WHOLE_EVERY, RevokedSessions
 
@@ -107,7 +107,7 @@ def timed(revoked: RevokedSessions) -> float:
 
 def verification(app: Flask) -> float:
     """Microseconds of a verification of a token that was verified before."""
-    key = tokens.current_key()
+    key = signing_keys.current_key()
     subjects = [Subject(new_id(), new_id(), clock.now(), ("pwd",)) for _ in range(BATCH)]
     batch = [runtime_of(app).access_tokens.issue(key, subject) for subject in subjects]
     return statistics.median(microseconds(tokens.verify_access_token, batch) for _ in range(9))

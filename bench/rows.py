@@ -56,7 +56,7 @@ def signed_in(app: Flask, devices: int) -> list[str]:
             with transaction() as tx:
                 password_hash = runtime_of(app).hashing.hash(PASSWORD)
                 tx.add(User(**columns, password_hash=password_hash, password_changed_at=now))
-        started = tokens.sign_in_with_password(email, PASSWORD, CLIENT, refresh_transport="body")
+        started = tokens.sign_in_with_password(email, PASSWORD, CLIENT, device_name=None, refresh_transport="body")
         found.append(started.tokens.refresh_token)
     return found
 
