@@ -21,7 +21,14 @@ from webapp.settings import Settings
 if TYPE_CHECKING:
     from tests.stores import Stores  # a plugin, which pytest wants to import itself
 
-pytest_plugins = ["tests.servers.fixtures", "tests.stores", "tests.rows", "tests.whole_site"]
+pytest_plugins = [
+    "tests.servers.fixtures",
+    "tests.stores",
+    "tests.rows",
+    "tests.whole_site",
+    "tests.providers.fixtures",
+    "tests.providers.site",
+]
 
 NewApp = Callable[..., Flask]
 NewBrowser = Callable[..., Browser]

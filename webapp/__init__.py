@@ -11,6 +11,8 @@ from webapp import blueprints, cli
 from webapp.database import configure_database, tune_engine
 from webapp.extensions import db, login_manager, migrate
 from webapp.gateways.breached_passwords import BreachedPasswordList
+from webapp.gateways.event_issuer import EventIssuer
+from webapp.gateways.relying_party import RelyingParty
 from webapp.http import background
 from webapp.http.access import install_access
 from webapp.http.bearer import install_bearer
@@ -89,9 +91,18 @@ def _assemble_runtime(app: Flask, settings: Settings, engine: Engine, store: Ses
         refresh_tokens=RefreshTokens(sealer, issuer=settings.PUBLIC_URL),
         revoked=RevokedSessions(engine, token_life=settings.JWT_ACCESS),
         cookie_sessions=store,
+        relying_parties={config.name: RelyingParty(config, settings.PUBLIC_URL) for config in settings.providers},
+        event_issuer=_event_issuer(settings),
         wake_outbox=lambda: background.wake(app),
     )
     provide_runtime(lambda: cast(Runtime, current_app.extensions[_RUNTIME]))
+
+
+def _event_issuer(settings: Settings) -> EventIssuer | None:
+    """Google's, where the site is set up to listen: for the client ids of the site and of its apps."""
+    client_ids = (settings.GOOGLE_CLIENT_ID, *settings.GOOGLE_NATIVE_CLIENT_IDS)
+    is_on = settings.GOOGLE_RISC_METADATA_URL and settings.GOOGLE_CLIENT_ID
+    return EventIssuer(settings.GOOGLE_RISC_METADATA_URL, client_ids) if is_on else None
 
 
 def _install_http(app: Flask, settings: Settings, store: SessionStore) -> None:

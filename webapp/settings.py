@@ -5,16 +5,25 @@ Nothing secret has a default. A bad value raises SettingsError, whose text is on
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
-from urllib.parse import SplitResult, urlsplit
+from typing import Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from redis.connection import parse_url
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from webapp.provider_settings import ProviderConfig, ProviderSettings
 from webapp.secret_key import MIN_LENGTH, is_placeholder, kept_secret_key
+from webapp.setting_types import (
+    Seconds,
+    SecondsOrZero,
+    SeveralTexts,
+    ShortSeconds,
+    Whole,
+    as_browsers_write,
+    split,
+)
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 MIN_PASSES, MIN_MEMORY = 2, 19456  # KiB; the least that ASVS 11.4.2 (appendix C) allows for Argon2id
@@ -25,44 +34,7 @@ class SettingsError(Exception):
     """The environment is not one the site can run with. The text is one clear line without any value in it."""
 
 
-def _seconds(value: object) -> object:
-    if isinstance(value, str):
-        try:
-            return timedelta(seconds=int(value))
-        except (ValueError, OverflowError):
-            raise ValueError("must be a whole number of seconds") from None
-    return value
-
-
-def _whole(value: object) -> object:
-    if isinstance(value, str):
-        try:
-            return int(value)
-        except ValueError:
-            raise ValueError("must be a whole number") from None
-    return value
-
-
-def _comma_separated(value: object) -> object:
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-
-
-def _within(most: timedelta, *, zero: bool = False) -> AfterValidator:
-    def check(value: timedelta) -> timedelta:
-        if not timedelta(0) <= value <= most or not (value or zero):
-            raise ValueError(f"must be {0 if zero else 1} to {int(most.total_seconds())} seconds")
-        return value
-
-    return AfterValidator(check)
-
-
-Seconds = Annotated[timedelta, BeforeValidator(_seconds), _within(timedelta(days=400))]
-ShortSeconds = Annotated[timedelta, BeforeValidator(_seconds), _within(timedelta(days=1))]
-SecondsOrZero = Annotated[timedelta, BeforeValidator(_seconds), _within(timedelta(minutes=10), zero=True)]
-Whole = Annotated[int, BeforeValidator(_whole)]
-
-
-class Settings(BaseSettings):
+class Settings(ProviderSettings):
     """The validated, frozen settings. The environment variable is the field's name in capitals, or its alias."""
 
     model_config = SettingsConfigDict(
@@ -79,9 +51,7 @@ class Settings(BaseSettings):
     INSTANCE_PATH: Path = PROJECT_ROOT / "instance"  # what this machine keeps: database, key, mails
 
     SECRET_KEY: str = Field(default="", repr=False)  # made once and kept in INSTANCE_PATH outside production
-    SECRET_KEY_FALLBACKS: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)] = Field(
-        default=(), repr=False
-    )
+    SECRET_KEY_FALLBACKS: SeveralTexts = Field(default=(), repr=False)
 
     DATABASE_URL: str = Field(default="sqlite:///instance/app.db", repr=False)
     DATABASE_TIMEOUT: Seconds = Field(default=timedelta(seconds=2), alias="DATABASE_TIMEOUT_SECONDS")  # connect, lock
@@ -101,7 +71,7 @@ class Settings(BaseSettings):
     JWT_REFRESH: Seconds = Field(default=timedelta(days=30), alias="JWT_REFRESH_SECONDS")  # life of an API session
     # How long the refresh token just replaced is still answered with the current one; 0 forgives no lost answer.
     REFRESH_LEEWAY: SecondsOrZero = Field(default=timedelta(seconds=30), alias="REFRESH_LEEWAY_SECONDS")
-    CORS_ORIGINS: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)] = ()  # SPAs elsewhere
+    CORS_ORIGINS: SeveralTexts = ()  # SPAs elsewhere
 
     PASSWORD_MIN_LENGTH: Whole = Field(default=15, ge=8, le=64)  # code points (NIST SP 800-63B-4, 3.1.1.2)
     ARGON2_TIME_COST: Whole = Field(default=2, ge=1, le=100)  # passes (ASVS appendix C: 2 over 19456 KiB)
@@ -145,8 +115,8 @@ class Settings(BaseSettings):
     @field_validator("PUBLIC_URL")
     @classmethod
     def _public_url_is_an_origin(cls, value: str) -> str:
-        value = _as_browsers_write(value)
-        parts = _split(value)
+        value = as_browsers_write(value)
+        parts = split(value)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.path or parts.query or parts.fragment:
             raise ValueError("must be an address such as https://login.example.com, without a path")
         return value
@@ -195,9 +165,9 @@ class Settings(BaseSettings):
     @classmethod
     def _origins_are_exact(cls, values: tuple[str, ...]) -> tuple[str, ...]:
         for value in values:
-            parts = _split(value)
+            parts = split(value)
             # Compared letter by letter with what browsers send; no "*" and no "null" (ASVS 3.4.2).
-            if parts.scheme not in ("http", "https") or value != _as_browsers_write(f"{parts.scheme}://{parts.netloc}"):
+            if parts.scheme not in ("http", "https") or value != as_browsers_write(f"{parts.scheme}://{parts.netloc}"):
                 raise ValueError("must be origins such as https://app.example.com, comma-separated, without a path")
             if not parts.hostname or "@" in parts.netloc or "*" in parts.netloc:
                 raise ValueError("must be exact origins, without * and without a user")
@@ -235,11 +205,17 @@ class Settings(BaseSettings):
                 raise ValueError(f"SECRET_KEY and its fallbacks must have {MIN_LENGTH} characters or more")
             if is_placeholder(key):
                 raise ValueError("SECRET_KEY must be random in production, such as secrets.token_urlsafe(48) makes")
+        self.check_providers_for_production()
         if self.FLASK_DEBUG:
             raise ValueError("FLASK_DEBUG must not be on in production")
         url = make_url(self.DATABASE_URL)
         if url.password in KNOWN_PASSWORDS:
             raise ValueError("DATABASE_URL must not hold a password that everybody knows in production")
+
+    @property
+    def providers(self) -> tuple[ProviderConfig, ...]:
+        """The OpenID providers that people can sign in with, in the order their buttons stand."""
+        return self.configured_providers(is_development=self.APP_ENV == "development")
 
     @property
     def is_https(self) -> bool:
@@ -249,7 +225,7 @@ class Settings(BaseSettings):
     @property
     def host(self) -> str:
         """The host name users see, without a port."""
-        return _split(self.PUBLIC_URL).hostname or ""
+        return split(self.PUBLIC_URL).hostname or ""
 
     @property
     def sender(self) -> str:
@@ -273,21 +249,6 @@ class Settings(BaseSettings):
         if not self.MAIL_URL.startswith("file:"):
             return None
         return PROJECT_ROOT / self.MAIL_URL.removeprefix("file:").removeprefix("//")
-
-
-def _as_browsers_write(origin: str) -> str:
-    """An origin in the spelling of the Origin header: lower case, without the port that goes without saying."""
-    origin = origin.rstrip("/").lower()
-    return origin.removesuffix(":443" if origin.startswith("https:") else ":80").removesuffix(":")
-
-
-def _split(value: str) -> SplitResult:
-    try:
-        parts = urlsplit(value)
-        _ = parts.port
-    except ValueError:
-        raise ValueError("is not an address") from None
-    return parts
 
 
 def _name_in(location: tuple[int | str, ...]) -> str:

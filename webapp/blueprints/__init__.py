@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from webapp.blueprints import account, api, auth, dev, home, ops
+from webapp.blueprints import account, api, auth, dev, federation, home, ops
 from webapp.extensions import csrf
 from webapp.settings import Settings
 
@@ -14,10 +14,13 @@ def register(app: Flask, settings: Settings) -> None:
     app.jinja_env.globals.update(
         site_name=settings.SITE_NAME,
         password_min_length=settings.PASSWORD_MIN_LENGTH,
+        providers=settings.providers,
+        provider_labels={config.name: config.label for config in settings.providers},
         dev_mail=is_workbench and settings.mail_directory is not None,
     )
-    for part in (home, auth, account, ops):
+    for part in (home, auth, account, federation, ops):
         app.register_blueprint(part.bp)
+    csrf.exempt(federation.events)  # signed by the provider, and sent by no browser
     csrf.exempt(api.bp)  # its tokens ride in no form; what its one cookie vouches for is checked by http.origins
     api.register(app)
     if is_workbench:

@@ -16,7 +16,7 @@ from flask import Flask
 
 from webapp.gateways.mail_transport import MailTransport, transport_for
 from webapp.http.mail_rendering import render
-from webapp.services import outbox
+from webapp.services import outbox, provider_grants
 from webapp.services.runtime import runtime
 
 POLL = 2.0  # seconds between looks at the outbox when nobody rings
@@ -87,7 +87,7 @@ class Background:
             # The answer to the request that rang is on its way by then. Were we to start at once, the work for a mail
             # would slow that answer, and its time would tell whether the address is known (ASVS 6.3.8).
             process.stopping.wait(_about(0.2))
-            worked = self._send(process) and self._keep_house(process)
+            worked = self._send(process) and self._give_back(process) and self._keep_house(process)
             pause = POLL if worked else min(pause * 2, SLOWEST_POLL)
 
     def _send(self, process: _Process) -> bool:
@@ -98,6 +98,12 @@ class Background:
                 more = sent == BATCH
 
         return self._survives("mail", send)
+
+    def _give_back(self, process: _Process) -> bool:
+        """What was granted to us at providers and is wanted no more."""
+        if process.stopping.is_set():
+            return True
+        return self._survives("provider_revocations", lambda: provider_grants.give_back_due(BATCH))
 
     def _keep_house(self, process: _Process) -> bool:
         if self._housekeeping is None or process.stopping.is_set() or time.monotonic() < process.housekeeping_due:

@@ -48,7 +48,7 @@ __all__ = [
 ]
 
 MAX_COOKIE_LENGTH = 4096  # characters
-PATHS_WITHOUT_SESSION = frozenset({"/healthz", "/readyz", "/metrics"})
+PATHS_WITHOUT_SESSION = frozenset({"/healthz", "/readyz", "/metrics", "/google/risc"})
 FOLDERS_WITHOUT_SESSION = ("/static/", "/api/", "/.well-known/")
 
 _ID = re.compile(r"[A-Za-z0-9_-]{43}")  # what 32 bytes look like in URL-safe base64

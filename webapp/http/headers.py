@@ -1,6 +1,7 @@
 """The headers every answer carries. Constants: no page needs an inline script or a foreign host."""
 
 from typing import Final
+from urllib.parse import urlsplit
 
 from flask import Flask, Response
 
@@ -44,12 +45,16 @@ def install_headers(app: Flask, settings: Settings) -> None:
     Registered before every other after_request, it runs after them all.
     """
 
+    # Where the forms that lead to a provider may lead: browsers hold a redirect after a form to it, too.
+    origins = [_origin(config.metadata_url) for config in settings.providers]
+    page_csp = PAGE_CSP.replace("form-action 'self'", " ".join(["form-action 'self'", *dict.fromkeys(origins)]))
+
     @app.after_request
     def add_headers(response: Response) -> Response:
         for name, value in COMMON_HEADERS.items():
             response.headers.setdefault(name, value)
         is_page = response.mimetype == "text/html"
-        response.headers.setdefault("Content-Security-Policy", PAGE_CSP if is_page else DATA_CSP)
+        response.headers.setdefault("Content-Security-Policy", page_csp if is_page else DATA_CSP)
         if settings.is_https:
             response.headers.setdefault("Strict-Transport-Security", HSTS)
         response.headers.setdefault("Cache-Control", "no-store")
@@ -57,6 +62,11 @@ def install_headers(app: Flask, settings: Settings) -> None:
             response.vary.update(["Cookie", "Accept-Language"])
         response.headers.pop("X-Powered-By", None)
         return response
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}".lower()
 
 
 def hide_path_from_referrers(response: Response) -> Response:

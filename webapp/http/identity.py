@@ -40,9 +40,19 @@ class CurrentUser(UserMixin):
         return self.signed_in.name
 
     @property
+    def locale(self) -> str:
+        """The language of pages and mails."""
+        return self.signed_in.locale
+
+    @property
     def created_at(self) -> datetime:
         """When the account was made."""
         return self.signed_in.created_at
+
+    @property
+    def has_password(self) -> bool:
+        """Whether there is a password; who came with a provider has none at first."""
+        return self.signed_in.password_changed_at is not None
 
     @property
     def password_changed_at(self) -> datetime | None:

@@ -101,7 +101,15 @@ def _lead_in_foreign_loggers() -> None:
         logger.handlers.clear()
         logger.propagate = True
     # These write paths, statements with their values, or code verifiers when asked to be talkative.
-    for name in ("gunicorn.access", "werkzeug", "sqlalchemy.engine", "sqlalchemy.pool", "flask_wtf.csrf", "authlib"):
+    for name in (
+        "gunicorn.access",
+        "werkzeug",
+        "sqlalchemy.engine",
+        "sqlalchemy.pool",
+        "flask_wtf.csrf",
+        "authlib",
+        "urllib3",
+    ):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 

@@ -15,12 +15,20 @@ END_REASONS = {
     "disabled": lazy_gettext("This account is closed. If you think that is a mistake, please contact us."),
     "operator": lazy_gettext("We signed this browser out. Please sign in again."),
     "too_many": lazy_gettext("You were signed in on very many devices, so the one unused for longest was signed out."),
+    "taken_over": lazy_gettext("This address turned out to belong to somebody else, so the account is gone."),
+    "identity_unlinked": lazy_gettext("The account you signed in with was disconnected, so you were signed out."),
+    "provider_alert": lazy_gettext(
+        "The provider that you sign in with told us of a danger to your account there, so you were signed out."
+    ),
     "idle": lazy_gettext("You were signed out because this browser was not used for a while."),
     "expired": lazy_gettext("You were signed out because you had been signed in for a long time."),
 }
 
 # What the next page has to say of something that happened elsewhere.
 WARNINGS = {
+    "provider_warned": lazy_gettext(
+        "A provider that you sign in with asks you to change how you sign in there. Activity shows what happened."
+    ),
     "refresh_reused": lazy_gettext(
         "An app was signed out: an old token of it was used again, as after a theft. Activity shows what happened."
     ),
@@ -36,6 +44,36 @@ _SENTENCES = {
     "email_invalid": lazy_gettext("We cannot send mail to this address. Please check it for typing mistakes."),
     "email_unchanged": lazy_gettext("This is the address you have now."),
     "sign_in_expired": lazy_gettext("That took too long. Please sign in again."),
+    "last_way_in": lazy_gettext(
+        "This is the only way to sign in to your account. Choose a password first, or connect another account."
+    ),
+    "provider_unavailable": lazy_gettext(
+        "The provider you wanted to sign in with does not answer. Please try again in a few minutes, or sign in "
+        "another way."
+    ),
+    "provider_answer_refused": lazy_gettext(
+        "What the provider said about you could not be accepted. Please try again."
+    ),
+    "provider_email_unverified": lazy_gettext(
+        "The provider has not confirmed your email address. Please confirm it there, or create an account here."
+    ),
+    "provider_proof_too_old": lazy_gettext(
+        "The provider did not tell us that you have just signed in there. Please use another way to go on."
+    ),
+    "account_exists": lazy_gettext(
+        "There is an account with this address already. Please sign in to it as before, then connect the two."
+    ),
+    "identity_tied": lazy_gettext(
+        "The account with this address is connected to another account of the same provider. Please sign in another "
+        "way."
+    ),
+    "identity_elsewhere": lazy_gettext("This is not the account that is connected here. Please choose the other one."),
+    "identity_blocked": lazy_gettext(
+        "The provider told us that somebody else may be using your account there. Please sign in another way."
+    ),
+    "authorization_expired": lazy_gettext("This sign-in has ended or began elsewhere. Please begin again."),
+    "authorization_denied": lazy_gettext("You did not go on at the provider, so nothing was done."),
+    "code_invalid": lazy_gettext("This code is not valid here, or no more. Please begin the sign-in again."),
 }
 # What only apps are told; people see a page.
 _APP_SENTENCES = {
@@ -78,6 +116,11 @@ _APP_ENDINGS = {
     "disabled": lazy_gettext("This account is closed. If you think that is a mistake, please contact us."),
     "operator": lazy_gettext("We signed this app out. Please sign in again."),
     "too_many": lazy_gettext("You were signed in on very many devices, so the one unused for longest was signed out."),
+    "taken_over": END_REASONS["taken_over"],
+    "identity_unlinked": lazy_gettext(
+        "The account that you signed in with was disconnected, so this app was signed out."
+    ),
+    "provider_alert": END_REASONS["provider_alert"],
     "refresh_reused": _APP_SENTENCES["refresh_reused"],
 }
 _PASSWORD_RULES = {

@@ -23,6 +23,9 @@ class EndReason(StrEnum):
     OPERATOR = auto()
     TOO_MANY = auto()
     REFRESH_REUSED = auto()  # a spent refresh token came back: a thief's, or the thief was first
+    TAKEN_OVER = auto()  # the address turned out to be somebody else's
+    IDENTITY_UNLINKED = auto()  # begun by a provider that opens the account no more
+    PROVIDER_ALERT = auto()  # the provider said that something is wrong there
     IDLE = auto()  # never stored: follows from the times
     EXPIRED = auto()  # never stored: follows from the times
 

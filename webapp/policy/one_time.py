@@ -1,16 +1,18 @@
-"""Mailed links: what each is for, and for how long."""
+"""Links and codes that work once: what each is for, and for how long."""
 
 from datetime import datetime, timedelta
 from enum import StrEnum, auto
 
 
 class Purpose(StrEnum):
-    """What a link does. A link does nothing else (ASVS 6.4.1)."""
+    """What a link or a code does. It does nothing else (ASVS 6.4.1)."""
 
     CONFIRM_EMAIL = auto()
     RESET_PASSWORD = auto()
     CHANGE_EMAIL = auto()
     UNDO_EMAIL_CHANGE = auto()
+    APP_CODE = auto()  # not mailed: an app exchanges it for tokens
+    LINK_IDENTITY = auto()  # not mailed: kept by the browser that came from the provider with it
 
 
 LIFE = {
@@ -19,10 +21,13 @@ LIFE = {
     Purpose.CHANGE_EMAIL: timedelta(hours=24),
     # Long, because the owner of the old address may be away while a thief is at work.
     Purpose.UNDO_EMAIL_CHANGE: timedelta(days=7),
+    Purpose.APP_CODE: timedelta(seconds=60),
+    Purpose.LINK_IDENTITY: timedelta(minutes=10),
 }
 
 # A thief who changes the address twice must not end the link that the first change mailed to the owner.
-SEVERAL_AT_ONCE = frozenset({Purpose.UNDO_EMAIL_CHANGE})
+# Several apps may sign in at once, and a stranger's identity must not end the offer that the owner looks at.
+SEVERAL_AT_ONCE = frozenset({Purpose.UNDO_EMAIL_CHANGE, Purpose.APP_CODE, Purpose.LINK_IDENTITY})
 
 
 class Verdict(StrEnum):

@@ -66,6 +66,21 @@ class Limit(Enum):
     MAIL_ADDRESS_NETWORK = ("mail_address_network", "address, network", OnSuccess.STANDS, _per(2, hours=1))
     MAIL_ADDRESS_RESERVE = ("mail_address_reserve", "address", OnSuccess.STANDS, _per(10, hours=1))
 
+    # Each start leaves a row until its person comes back from the provider; each answer costs a call to the provider.
+    AUTHORIZATION_NETWORK = (
+        "authorization_network",
+        "network",
+        OnSuccess.STANDS,
+        _per(60, minutes=1),
+        _per(1000, hours=1),
+    )
+
+    # Codes and ID tokens that apps show us, guessed or forged: the one costs a query, the other a verification.
+    APP_PROOF_NETWORK = ("app_proof_network", "network", OnSuccess.STANDS, _per(60, minutes=1), _per(1000, hours=1))
+
+    # Event tokens that are none, each of which costs a verification; those of the provider itself are not counted.
+    EVENT_NETWORK = ("event_network", "network", OnSuccess.STANDS, _per(60, minutes=15))
+
     # Guesses at mailed links: hopeless at 256 bits, but each costs a query.
     LINK_NETWORK = ("link_network", "network", OnSuccess.STANDS, _per(60, minutes=15))
 

@@ -11,6 +11,7 @@ from webapp.policy.one_time import Purpose
 from webapp.policy.security_events import EventKind
 from webapp.services import account_mail
 from webapp.services.client import Client
+from webapp.services.identities import forget_identities
 from webapp.services.login_sessions import SignedIn, end_login_sessions, lock_live, require_fresh
 from webapp.services.one_time import end_tokens
 from webapp.services.passwords import prove_own_password
@@ -52,6 +53,7 @@ def delete_due_accounts(limit: int) -> int:
         users = list(tx.scalars(due))
         for user in users:
             account_mail.tell_deleted(tx, user)
+            forget_identities(tx, user.id)  # what we may do at a provider is given back there
             tx.delete(user)
             log_security("account_deleted", user_id=user.id)
     return len(users)

@@ -145,6 +145,54 @@ def tell_sessions_ended(tx: Session, user: User, client: Client) -> None:
     )
 
 
+def tell_of_new_account(tx: Session, user: User, client: Client, *, provider: str) -> None:
+    """Tell that an account was made for somebody who came with a provider."""
+    _tell(tx, user, "account_created", client, provider=provider, account_link=links.link(links.CONNECTIONS))
+
+
+def tell_of_linking(tx: Session, user: User, client: Client, *, provider: str, identity_email: str | None) -> None:
+    """Tell that a provider opens the account from now on."""
+    _tell(
+        tx,
+        user,
+        "identity_linked",
+        client,
+        provider=provider,
+        activity_link=links.link(links.ACTIVITY),
+        **({"identity_email": masked(identity_email)} if identity_email else {}),
+    )
+
+
+def tell_of_unlinking(tx: Session, user: User, client: Client, *, provider: str, identity_email: str | None) -> None:
+    """Tell that a provider opens the account no more."""
+    _tell(
+        tx,
+        user,
+        "identity_unlinked",
+        client,
+        provider=provider,
+        activity_link=links.link(links.ACTIVITY),
+        forgot_link=links.link(links.FORGOT_PASSWORD),
+        **({"identity_email": masked(identity_email)} if identity_email else {}),
+    )
+
+
+def tell_of_provider_alert(tx: Session, user: User, client: Client, *, alert: str, provider: str) -> None:
+    """Tell what we did because a provider says that something is wrong with the account there. `alert` is the
+    policy.security_events.EventKind of it.
+    """
+    _tell(
+        tx,
+        user,
+        "provider_alert",
+        client,
+        alert=alert,
+        provider=provider,
+        activity_link=links.link(links.ACTIVITY),
+        forgot_link=links.link(links.FORGOT_PASSWORD),
+    )
+
+
 def tell_of_deletion(tx: Session, user: User, client: Client) -> None:
     """Tell when the account will be deleted, and how to keep it."""
     due = user.deletion_due_at

@@ -8,7 +8,15 @@ from sqlalchemy import ColumnElement, and_, delete, or_, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from webapp import clock
-from webapp.models import KnownDevice, LoginSession, OneTimeToken, SecurityEvent, SignInInProgress
+from webapp.models import (
+    AuthorizationRequest,
+    KnownDevice,
+    LoginSession,
+    OneTimeToken,
+    SecurityEvent,
+    SignInInProgress,
+    SpentValue,
+)
 from webapp.policy import security_events
 from webapp.policy.login_sessions import EndReason
 from webapp.services import outbox, signing_keys
@@ -37,6 +45,8 @@ def purge(*, slices: int = 20) -> dict[str, int]:
         "ended_apps": _purge_ended_apps,
         "sign_ins_in_progress": _purge_steps,
         "one_time_tokens": _purge_tokens,
+        "authorization_requests": _purge_requests,
+        "spent_values": _purge_spent,
         "known_devices": _purge_devices,
         "security_events": _purge_events,
         "rate_limits": runtime().throttle.purge,
@@ -78,6 +88,14 @@ def _purge_steps(limit: int) -> int:
 
 def _purge_tokens(limit: int) -> int:
     return _delete(OneTimeToken.id, OneTimeToken.expires_at < clock.now() - LINKS_KEPT_FOR, limit)
+
+
+def _purge_requests(limit: int) -> int:
+    return _delete(AuthorizationRequest.state_hash, AuthorizationRequest.expires_at < clock.now(), limit)
+
+
+def _purge_spent(limit: int) -> int:
+    return _delete(SpentValue.value_hash, SpentValue.expires_at < clock.now(), limit)
 
 
 def _purge_devices(limit: int) -> int:

@@ -5,6 +5,7 @@ from webapp.services.runtime import runtime
 SIGN_IN = "/login"
 FORGOT_PASSWORD = "/password/forgot"
 ACTIVITY = "/account/activity"
+CONNECTIONS = "/account/connections"
 CONFIRM_EMAIL = "/verify-email/"
 RESET_PASSWORD = "/password/reset/"
 CONFIRM_NEW_EMAIL = "/email/confirm/"

@@ -40,6 +40,10 @@ MAILS: Mapping[str, frozenset[str]] = {
     "guessed_before": frozenset({"activity_link", "failures"}),
     "sessions_ended": frozenset({"link"}),
     "refresh_reused": frozenset({"activity_link", "forgot_link"}),
+    "account_created": frozenset({"provider", "account_link"}),
+    "identity_linked": frozenset({"provider", "activity_link"}),
+    "identity_unlinked": frozenset({"provider", "activity_link", "forgot_link"}),
+    "provider_alert": frozenset({"alert", "provider", "activity_link", "forgot_link"}),
     "deletion_scheduled": frozenset({"due_at", "sign_in_link"}),
     "account_deleted": frozenset(),
 }

@@ -18,7 +18,7 @@ from webapp.services.addresses import address_key
 from webapp.services.client import Client
 from webapp.services.guessing import count_guess, forget_guesses, tell_of_guessing
 from webapp.services.known_devices import forget_devices, is_known_device, remember_device
-from webapp.services.login_sessions import SignedIn, end_login_sessions, lock_live
+from webapp.services.login_sessions import SignedIn, end_login_sessions, lock_live, require_fresh
 from webapp.services.new_password import check_new_password
 from webapp.services.one_time import counting_misses, digest, end_tokens, get_token, spend_token
 from webapp.services.runtime import runtime
@@ -77,6 +77,25 @@ def change_password(signed_in: SignedIn, current_password: str, new_password: st
         _set_password(tx, user, password_hash)
         # The proof that went before was with the old password; this one is with the new.
         login_session.auth_time = clock.now()
+        others = LoginSession.id != signed_in.login_session_id
+        end_login_sessions(tx, user.id, EndReason.PASSWORD_CHANGED, others)
+        record_event(tx, user.id, EventKind.PASSWORD_CHANGED, client, login_session_id=signed_in.login_session_id)
+        account_mail.tell_of_new_password(tx, user, client)
+
+
+def choose_first_password(signed_in: SignedIn, new_password: str, client: Client) -> None:
+    """Choose a password for an account that has none; every other login session ends, as after a change.
+
+    Raises ReauthenticationRequired, PasswordRefused, NotSignedIn, or InvalidCredentials where there is one by now.
+    """
+    require_fresh(signed_in)
+    check_new_password(new_password, email=signed_in.email, name=signed_in.name)
+    password_hash = runtime().hashing.hash(new_password)
+    with transaction() as tx:
+        user, _ = lock_live(tx, signed_in)
+        if user.password_hash is not None:
+            raise InvalidCredentials
+        _set_password(tx, user, password_hash)
         others = LoginSession.id != signed_in.login_session_id
         end_login_sessions(tx, user.id, EndReason.PASSWORD_CHANGED, others)
         record_event(tx, user.id, EventKind.PASSWORD_CHANGED, client, login_session_id=signed_in.login_session_id)

@@ -4,13 +4,15 @@
 know no Flask and two applications in one process do not share anything.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
+from webapp.gateways.event_issuer import EventIssuer
+from webapp.gateways.relying_party import RelyingParty
 from webapp.services.access_tokens import AccessTokens
 from webapp.services.hashing import PasswordHashing
 from webapp.services.key_ring import KeyRing
@@ -50,6 +52,8 @@ class Runtime:
     refresh_tokens: RefreshTokens
     revoked: RevokedSessions
     cookie_sessions: CookieSessionStore
+    relying_parties: Mapping[str, RelyingParty]  # by the provider's name, in the order of the settings
+    event_issuer: EventIssuer | None  # whose security events are listened to
     wake_outbox: Callable[[], None]  # a mail was committed
 
 

@@ -17,12 +17,13 @@ from webapp.errors import AccountDisabled, EmailUnverified, InvalidCredentials, 
 from webapp.models import LoginSession, SignInInProgress, User
 from webapp.models.login_session import USER_AGENT_LENGTH
 from webapp.policy.login_sessions import MOST_A_USER, EndReason
+from webapp.policy.one_time import Purpose
 from webapp.policy.rotation import FIRST_GENERATION
 from webapp.policy.security_events import EventKind
 from webapp.policy.sign_in import STEP_LIFE, SUSPICIOUS_FROM, Step, Verdict, judge_sign_in
 from webapp.services import account_mail, known_devices
 from webapp.services.client import Client
-from webapp.services.one_time import digest
+from webapp.services.one_time import digest, end_tokens
 from webapp.services.runtime import runtime
 from webapp.services.security_events import log_security, record_event
 from webapp.services.transaction import after_commit, transaction
@@ -145,7 +146,8 @@ def keep_account(handle: str | None, client: Client, *, kind: str = "web") -> St
 
 
 def end_steps(tx: Session, user_id: uuid.UUID) -> None:
-    """Drop a user's logins-in-progress: what they had proven no longer holds."""
+    """Drop a user's logins-in-progress, in whatever form: what they had proven no longer holds."""
+    end_tokens(tx, user_id, Purpose.APP_CODE, Purpose.LINK_IDENTITY)
     tx.execute(
         delete(SignInInProgress).where(SignInInProgress.user_id == user_id).execution_options(synchronize_session=False)
     )

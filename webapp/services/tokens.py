@@ -8,8 +8,9 @@ from webapp import clock
 from webapp.errors import AccountDeletionPending, SessionRevoked
 from webapp.policy.names import clean_name
 from webapp.policy.sign_in import Step
-from webapp.services import passwords, sign_in
+from webapp.services import app_codes, app_id_tokens, linking, passwords, sign_in
 from webapp.services.access_tokens import Claims, Subject
+from webapp.services.authorization import relying_party
 from webapp.services.client import Client
 from webapp.services.key_ring import Key
 from webapp.services.login_sessions import Over, SignedIn, find_end_reason, resume_login_session
@@ -46,13 +47,42 @@ def sign_in_with_password(
     """The password door of the API; `device_name` is what the app calls itself. Raises what `verify_password` and
     `start_sign_in` raise, and AccountDeletionPending where the account waits to be deleted.
     """
-    client = replace(client, device_name=clean_name(device_name or "") or None)
     proof = passwords.verify_password(email, password, client)
-    key = current_key()
-    outcome = sign_in.start_sign_in(proof, client, kind=API, refresh_transport=refresh_transport)
-    if isinstance(outcome, sign_in.Pending):
-        raise _step_required(outcome)
-    return _delivered(outcome, key)
+    return _sign_in(proof, client, device_name, refresh_transport)
+
+
+def sign_in_with_app_code(
+    code: str,
+    code_verifier: str,
+    redirect_uri: str,
+    client: Client,
+    *,
+    device_name: str | None,
+    refresh_transport: str,
+) -> SignedInByApi:
+    """The door of an app whose person was at a provider in the browser. Raises AppCodeInvalid, TooManyAttempts and what
+    `start_sign_in` raises, and AccountDeletionPending.
+    """
+    proof = app_codes.spend_app_code(code, code_verifier, redirect_uri, client)
+    return _sign_in(proof, client, device_name, refresh_transport)
+
+
+def sign_in_with_id_token(
+    provider: str,
+    id_token: str,
+    nonce: str,
+    client: Client,
+    *,
+    locale: str,
+    device_name: str | None,
+    refresh_transport: str,
+) -> SignedInByApi:
+    """The door of an app that has the provider's own SDK. Raises what `prove_by_id_token`, `admit` and `start_sign_in`
+    raise, and AccountDeletionPending.
+    """
+    proven = app_id_tokens.prove_by_id_token(provider, id_token, nonce, client)
+    admitted = linking.admit(proven, relying_party(provider).config, client, locale=locale)
+    return _sign_in(admitted.proof, client, device_name, refresh_transport)
 
 
 def keep_account(step_token: str, client: Client) -> SignedInByApi:
@@ -98,6 +128,15 @@ def resume(claims: Claims, client: Client) -> SignedIn:
         raise _revoked(visit.reason)
     told = datetime.fromtimestamp(claims["auth_time"], UTC)
     return replace(visit, auth_time=min(visit.auth_time, told))
+
+
+def _sign_in(proof: sign_in.Proof, client: Client, device_name: str | None, refresh_transport: str) -> SignedInByApi:
+    client = replace(client, device_name=clean_name(device_name or "") or None)
+    key = current_key()
+    outcome = sign_in.start_sign_in(proof, client, kind=API, refresh_transport=refresh_transport)
+    if isinstance(outcome, sign_in.Pending):
+        raise _step_required(outcome)
+    return _delivered(outcome, key)
 
 
 def _delivered(started: sign_in.Started, key: Key) -> SignedInByApi:

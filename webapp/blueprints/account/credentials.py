@@ -5,7 +5,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
 from webapp.blueprints.account.blueprint import bp
-from webapp.blueprints.account.forms import EmailForm, PasswordForm
+from webapp.blueprints.account.forms import EmailForm, FirstPasswordForm, PasswordForm
 from webapp.http import cookie_delivery
 from webapp.http.access import fresh_sign_in
 from webapp.http.client import client_of
@@ -17,7 +17,9 @@ from webapp.services import email_change, passwords
 @bp.route("/password", methods=["GET", "POST"])
 @fresh_sign_in
 def password() -> ResponseReturnValue:
-    """Change the password."""
+    """Change the password, or choose the first one."""
+    if signed_in().password_changed_at is None:
+        return _first_password()
     form = PasswordForm()
     if form.validate_on_submit() and form.showing(
         passwords.change_password,
@@ -36,7 +38,7 @@ def password() -> ResponseReturnValue:
 @fresh_sign_in
 def email() -> ResponseReturnValue:
     """Ask for another address."""
-    me, form = signed_in(), EmailForm()
+    me, form = signed_in(), EmailForm(email=request.args.get("suggest", ""))
     if form.validate_on_submit() and (
         done := form.showing(email_change.request_email_change, me, form.email.data, client_of(request))
     ):
@@ -52,3 +54,14 @@ def cancel_email_change() -> ResponseReturnValue:
     email_change.cancel_email_change(signed_in())
     flash(gettext("Your address stays as it is."), "success")
     return see_other(url_for("account.email"))
+
+
+def _first_password() -> ResponseReturnValue:
+    form = FirstPasswordForm()
+    if form.validate_on_submit() and form.showing(
+        passwords.choose_first_password, signed_in(), form.new_password.data, client_of(request)
+    ):
+        cookie_delivery.renew()
+        flash(gettext("You have a password now, and every other device was signed out."), "success")
+        return see_other(url_for("account.profile"))
+    return render_template("account/first_password.html", form=form), 422 if form.is_submitted() else 200

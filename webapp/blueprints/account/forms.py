@@ -28,6 +28,14 @@ class PasswordForm(Form):
         return wrong_current_password(error)
 
 
+class FirstPasswordForm(Form):
+    """A password, where there was none."""
+
+    places = {"password_refused": "new_password"}
+
+    new_password = password_field()
+
+
 class EmailForm(Form):
     """The address to come."""
 

@@ -5,6 +5,8 @@ from typing import Any
 
 from flask_babel import gettext, lazy_gettext, ngettext
 
+from webapp.services.identities import label_of
+
 SENTENCES = {
     "registered": lazy_gettext("The account was created."),
     "email_confirmed": lazy_gettext("The email address was confirmed."),
@@ -24,8 +26,22 @@ SENTENCES = {
     "deletion_scheduled": lazy_gettext("Somebody asked to delete the account."),
     "deletion_cancelled": lazy_gettext("The account was kept; it will not be deleted."),
     "refresh_reused": lazy_gettext("An app was signed out: an old token of it was used again, as after a theft."),
+    "address_taken_over": lazy_gettext(
+        "An earlier account with this address, which nobody had confirmed, was removed."
+    ),
     "disabled": lazy_gettext("We closed the account."),
     "enabled": lazy_gettext("We opened the account again."),
+}
+# Where a provider has to do with it, by the name it had then.
+WITH_PROVIDER = {
+    "registered": lazy_gettext("The account was created by signing in with %(provider)s."),
+    "reauthenticated": lazy_gettext("You proved again with %(provider)s who you are, before a change."),
+    "identity_linked": lazy_gettext("%(provider)s was connected."),
+    "identity_unlinked": lazy_gettext("%(provider)s was disconnected."),
+    "provider_ended_sessions": lazy_gettext("%(provider)s told us of a danger, so devices were signed out."),
+    "provider_blocked": lazy_gettext("%(provider)s told us that somebody else may use your account there."),
+    "provider_unblocked": lazy_gettext("%(provider)s told us that your account there is safe again."),
+    "provider_warned": lazy_gettext("%(provider)s asks you to change how you sign in there."),
 }
 _METHODS = {"pwd": lazy_gettext("Signed in with the password."), "email": lazy_gettext("Signed in with a mailed link.")}
 
@@ -33,7 +49,10 @@ _METHODS = {"pwd": lazy_gettext("Signed in with the password."), "email": lazy_g
 def event_sentence(kind: str, details: Mapping[str, Any]) -> str:
     """One event as a sentence for the account's owner."""
     if kind == "signed_in":
-        return str(_METHODS.get(details.get("methods", ""), SENTENCES[kind]))
+        method = details.get("methods", "")
+        if method not in _METHODS and (label := label_of(method)) != method:
+            return gettext("Signed in with %(provider)s.", provider=label)  # type: ignore[no-any-return]
+        return str(_METHODS.get(method, SENTENCES[kind]))
     if kind in ("other_sessions_ended", "signed_out_by_operator"):
         count = int(details.get("count", 0))
         told: str = ngettext("%(num)d device was signed out.", "%(num)d devices were signed out.", count)
@@ -44,4 +63,6 @@ def event_sentence(kind: str, details: Mapping[str, Any]) -> str:
             app=details["app"],
         )
         return named
+    if kind in WITH_PROVIDER and details.get("provider"):
+        return str(WITH_PROVIDER[kind]) % {"provider": details["provider"]}
     return str(SENTENCES[kind]) if kind in SENTENCES else gettext("Something happened that this page cannot name.")

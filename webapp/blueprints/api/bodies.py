@@ -14,9 +14,13 @@ from webapp.http.locale import LOCALES
 
 LONGEST_TOKEN = 2048  # characters; what has more is no token (services.strict_jwt)
 # What http.json_bodies refuses in any text, but for lone surrogates, which no expression can name.
+LONGEST_REDIRECT = 600  # characters: more than any that can be listed, with a port
+LONGEST_ID_TOKEN = 12288  # characters; of a body of 16 KiB
 TYPEABLE = r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*$"
 _TOKEN_EXAMPLE = "kGq0mQ9n1Zr2sT3uV4wX5yA6bC7dE8fH9iJ0kL1mN2o"
 _JWT_EXAMPLE = "eyJhbGciOiJIUzI1NiIsInR5cCI6InJ0K2p3dCJ9.eyJzaWQiOiIwMTk5YzBkZSJ9.c2lnbmF0dXJl"
+_NONCE_EXAMPLE = "1795599000.Jm3vV0yq.5d4c1a"
+_REDIRECT_EXAMPLE = "com.example.app:/callback"
 _PASSWORD_EXAMPLE = "seven quiet otters crossing"
 _MESSAGES = {
     "required": _("This is missing."),
@@ -126,11 +130,9 @@ class ResetBody(TokenBody):
     password = _password("The new password.")
 
 
-class LoginBody(Strict):
-    """Address and password."""
+class SignInBody(Strict):
+    """What every sign-in of an app may say of itself."""
 
-    email = _email()
-    password = _password("The password.")
     device_name = Text(
         LONGEST_NAME, example="Alice's phone", note="What the app calls this device in the list of sessions."
     )
@@ -140,6 +142,38 @@ class LoginBody(Strict):
         note="Where the refresh token travels: in the body, or in a cookie for apps in a browser.",
         load_default="body",
     )
+
+
+class LoginBody(SignInBody):
+    """Address and password."""
+
+    email = _email()
+    password = _password("The password.")
+
+
+class AppCodeBody(SignInBody):
+    """The code that came back to the app, and the proof that it is the app that asked."""
+
+    code = Text(
+        LONGEST_TOKEN, at_least=1, required=True, example=_TOKEN_EXAMPLE, note="As it came back to `redirect_uri`."
+    )
+    code_verifier = Text(
+        128,
+        at_least=43,
+        required=True,
+        example="dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk",
+        note="What `code_challenge` is the SHA-256 of (RFC 7636).",
+    )
+    redirect_uri = Text(
+        LONGEST_REDIRECT, at_least=1, required=True, example=_REDIRECT_EXAMPLE, note="The same as in the beginning."
+    )
+
+
+class IdTokenBody(SignInBody):
+    """What the provider's SDK gave, and the nonce it was asked with."""
+
+    id_token = Text(LONGEST_ID_TOKEN, at_least=1, required=True, example=_JWT_EXAMPLE, note="The ID token, as it is.")
+    nonce = Text(256, at_least=1, required=True, example=_NONCE_EXAMPLE, note="As /nonce gave it.")
 
 
 class StepBody(Strict):
@@ -189,6 +223,25 @@ class DeletionBody(Strict):
         example=_PASSWORD_EXAMPLE,
         note="Needed where the sign-in is older than ten minutes.",
     )
+
+
+class AuthorizeQuery(Schema):
+    """An authorization request of an app (RFC 6749, section 4.1.1; RFC 7636, section 4.3)."""
+
+    redirect_uri = Text(
+        LONGEST_REDIRECT, at_least=1, required=True, example=_REDIRECT_EXAMPLE, note="Where the app waits."
+    )
+    state = Text(
+        512, at_least=1, required=True, example="n7Kq2Vx0", note="Comes back with the code, for the app to compare."
+    )
+    code_challenge = Text(
+        43,
+        at_least=43,
+        required=True,
+        example="E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+        note="The SHA-256 of the app's verifier, in base64url.",
+    )
+    code_challenge_method = Choice(("S256",), _("This is one of: S256."), note="How it was made.", required=True)
 
 
 class EventsQuery(Schema):

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
@@ -12,11 +13,13 @@ from werkzeug.routing import UUIDConverter
 
 from webapp.blueprints.api import docs_page
 from webapp.blueprints.api.blueprint import Call, bp, refusal_doc, title_of_resource, who_may_call
+from webapp.blueprints.api.docs_page import METHODS
 from webapp.blueprints.api.examples import UUID_EXAMPLE, example_of_refusal, name_of_refusal
 from webapp.blueprints.api.headers import HEADERS, headers_of
 from webapp.http.headers import PAGE_CSP
 from webapp.http.problems import explained_codes, told_codes
 from webapp.http.token_delivery import refresh_cookie_name
+from webapp.provider_settings import GOOGLE
 from webapp.services.runtime import runtime
 
 DESCRIPTION = """\
@@ -26,6 +29,7 @@ Sign in, and get a short-lived access token and a refresh token; send the access
 what is meant for people: English or Korean. Objects may get more members in time, and there may be more codes: ignore
 what you do not know.
 """
+PROVIDER = "{provider}"  # in a path
 OPENAPI_JSON = Call("openapi_json", "document", (), is_open=True, takes_body=False)
 
 
@@ -83,7 +87,36 @@ class DocumentedApi(Api):
                 self._calls.register_views_in_doc(self, self._app, self.spec, name=self._calls.name, parameters=None)
                 self._calls = None
             document: dict[str, Any] = self.spec.to_dict()
+            document["paths"] = by_provider(
+                document["paths"], [GOOGLE, *(p.name for p in runtime().settings.providers)]
+            )
         return document
+
+
+def by_provider(paths: dict[str, Any], providers: Iterable[str]) -> dict[str, Any]:
+    """The calls of the document, those of a provider written down for each provider: the names of routes are fixed, and
+    one who reads them shall not have to put them together.
+    """
+    written = {}
+    for path, operations in paths.items():
+        if PROVIDER not in path:
+            written[path] = operations
+            continue
+        for name in dict.fromkeys(providers):
+            written[path.replace(PROVIDER, name)] = {
+                method: _of_provider(operation, name) for method, operation in operations.items() if method in METHODS
+            }
+    return written
+
+
+def _of_provider(operation: dict[str, Any], name: str) -> dict[str, Any]:
+    own = {} if name == GOOGLE else {"operationId": f"{operation['operationId']}_{name}"}
+    rest = [told for told in operation.get("parameters", ()) if told.get("name") != "provider"]
+    return {
+        **{k: v for k, v in operation.items() if k != "parameters"},
+        **({"parameters": rest} if rest else {}),
+        **own,
+    }
 
 
 def make_api(app: Flask) -> DocumentedApi:

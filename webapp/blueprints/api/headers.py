@@ -34,6 +34,9 @@ HEADERS: Final[dict[str, Header]] = {
         "and the cookie by which a device is known again.",
         "__Secure-refresh=eyJ…; Secure; HttpOnly; Path=/api/v1/auth; SameSite=Strict",
     ),
+    "Location": _header(
+        "Where to go on: the provider, which sends the browser back.", "https://accounts.google.com/o/oauth2/v2/auth?…"
+    ),
     "Allow": _header("The methods that this address takes.", "GET, HEAD, OPTIONS", always=True),
 }
 _OF_LIMITS: Final = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
@@ -48,6 +51,9 @@ _OF_CALLS: Final[dict[str, tuple[str, ...]]] = {
     "reset_password": ("Set-Cookie",),
     "login": ("Set-Cookie",),
     "keep_account": ("Set-Cookie",),
+    "exchange_code": ("Set-Cookie",),
+    "sign_in_with_id_token": ("Set-Cookie",),
+    "authorize": ("Set-Cookie", "Location"),
     "refresh": ("Set-Cookie",),
     "logout": ("Set-Cookie",),
     "logout_all": ("Set-Cookie",),
@@ -58,5 +64,5 @@ _OF_CALLS: Final[dict[str, tuple[str, ...]]] = {
 def headers_of(status: int, call: str = "", *, is_limited: bool = False) -> dict[str, str]:
     """The headers of an answer, each by the name of its component."""
     limits = _OF_LIMITS if is_limited and status < 500 and status != 413 else ()
-    own = _OF_CALLS.get(call, ()) if status < 300 else ()
+    own = _OF_CALLS.get(call, ()) if status < 400 else ()
     return {name: name for name in ("X-Request-ID", *_OF_REFUSALS.get(status, ()), *limits, *own)}

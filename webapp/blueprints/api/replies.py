@@ -38,6 +38,13 @@ class TokensReply(Reply):
     session_id = fields.UUID(required=True, metadata=_said(UUID_EXAMPLE))
 
 
+class NonceReply(Reply):
+    """A nonce for the provider's SDK."""
+
+    nonce = fields.String(required=True, metadata=_said("1795599000.Jm3vV0yq.5d4c1a"))
+    expires_in = fields.TimeDelta(required=True, precision="seconds", metadata=_said(300, "Seconds.", minimum=0))
+
+
 class ClaimsReply(Reply):
     """What the verified access token says."""
 

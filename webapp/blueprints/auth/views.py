@@ -11,7 +11,7 @@ from webapp.http import cookie_delivery
 from webapp.http.client import client_of
 from webapp.http.identity import signed_in
 from webapp.http.redirects import safe_next, see_other
-from webapp.services import login_sessions, passwords, registration, sign_in
+from webapp.services import identities, login_sessions, passwords, registration, sign_in
 from webapp.services.client import Client
 
 
@@ -83,14 +83,15 @@ def logout() -> ResponseReturnValue:
 
 @bp.route("/reauthenticate", methods=["GET", "POST"])
 def reauthenticate() -> ResponseReturnValue:
-    """Prove the password once more, before a change to who can get in."""
+    """Prove once more who one is, before a change to who can get in."""
     form = ReauthenticateForm(next=request.args.get("next", ""))
     if form.validate_on_submit() and form.showing(
         passwords.reauthenticate, signed_in(), form.password.data, client_of(request)
     ):
         cookie_delivery.renew()
         return see_other(safe_next(form.next.data, default=url_for("account.profile")))
-    return render_template("auth/reauthenticate.html", form=form), 422 if form.is_submitted() else 200
+    ways = [way for way in identities.list_connections(signed_in()) if way.linked and not way.blocked]
+    return render_template("auth/reauthenticate.html", form=form, ways=ways), 422 if form.is_submitted() else 200
 
 
 @bp.route("/password/forgot", methods=["GET", "POST"])

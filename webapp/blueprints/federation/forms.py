@@ -1,0 +1,29 @@
+"""What the pages between two accounts ask for. Shape only: meaning is the services'."""
+
+from wtforms import HiddenField
+
+from webapp.errors import DomainError
+from webapp.http.forms import Form, password_field
+from webapp.http.words import wrong_current_password
+
+
+class StartForm(Form):
+    """A button that leads to a provider."""
+
+    next = HiddenField()
+
+
+class ConnectForm(Form):
+    """The password of the account that is there already."""
+
+    places = {"invalid_credentials": "password"}
+
+    password = password_field()
+
+    def words_for(self, error: DomainError) -> str:
+        """The account is known; only the password can be wrong."""
+        return wrong_current_password(error)
+
+
+class ConfirmForm(Form):
+    """One press of a button."""

@@ -1,0 +1,45 @@
+"""Where a provider's security events come from: Google's Cross-Account Protection (RISC) and the like."""
+
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from webapp.errors import ProviderUnavailable
+from webapp.gateways.id_token import verify_event_token
+from webapp.gateways.provider_http import Outbound, get_json
+from webapp.gateways.provider_keys import ProviderKeys
+
+CONFIGURATION_FRESH: Final = 3600.0  # seconds
+
+
+class EventIssuer:
+    """Verifies security event tokens by the issuer and the keys that its configuration document names."""
+
+    def __init__(self, configuration_url: str, client_ids: tuple[str, ...]) -> None:
+        self._url = configuration_url
+        self._client_ids = client_ids
+        self._outbound = Outbound()
+        self._configuration: tuple[dict[str, str], float] | None = None
+        self._keys = ProviderKeys(self._outbound, lambda: self._current()["jwks_uri"])
+
+    def verify(self, raw: str) -> Mapping[str, Any]:
+        """The claims of an event token for us. Raises ProviderAnswerRefused or ProviderUnavailable."""
+        issuer = self._current()["issuer"]
+        return verify_event_token(raw, self._keys, issuer=issuer, client_ids=self._client_ids)
+
+    def _current(self) -> dict[str, str]:
+        known = self._configuration
+        if known is not None and time.monotonic() - known[1] < CONFIGURATION_FRESH:
+            return known[0]
+        document, _ = self._outbound.call(lambda session: get_json(session, self._url))
+        found = {name: document.get(name) for name in ("issuer", "jwks_uri")}
+        own = urlsplit(self._url)
+        for name, value in found.items():
+            parts = urlsplit(value) if isinstance(value, str) else None
+            # The issuer is whoever publishes the document; the keys may lie on another host of theirs.
+            if parts is None or parts.scheme != own.scheme or (name == "issuer" and parts.netloc != own.netloc):
+                raise ProviderUnavailable(reason=name)
+        checked = {name: str(value) for name, value in found.items()}
+        self._configuration = (checked, time.monotonic())
+        return checked

@@ -1,0 +1,92 @@
+"""What a provider says of itself, remembered for a while, and believed only where it fits."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from webapp.errors import ProviderUnavailable
+from webapp.gateways.provider_http import Outbound, get_json
+from webapp.setting_types import split
+
+METADATA_FRESH: Final = 3600.0  # seconds
+METADATA_KEPT: Final = 86400.0  # seconds, where the provider cannot be asked again
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """The parts of a discovery document that are used (OpenID Connect Discovery 1.0, section 3)."""
+
+    issuer: str
+    authorization_endpoint: str
+    token_endpoint: str
+    jwks_uri: str
+    userinfo_endpoint: str | None
+    revocation_endpoint: str | None
+    sends_issuer: bool  # the authorization response carries `iss` (RFC 9207)
+    client_auth: str  # how we prove who we are at the token endpoint
+
+
+class ProviderMetadata:
+    """The discovery document of one provider."""
+
+    def __init__(self, outbound: Outbound, metadata_url: str, issuer: str) -> None:
+        self._outbound = outbound
+        self._url = metadata_url
+        self._issuer = issuer
+        self._metadata: tuple[Metadata, float] | None = None  # and when it was fetched, by time.monotonic()
+
+    def current(self) -> Metadata:
+        """The metadata, asked for once an hour. Raises ProviderUnavailable."""
+        now = time.monotonic()
+        known = self._metadata
+        if known is not None and now - known[1] < METADATA_FRESH:
+            return known[0]
+        try:
+            document, _ = self._outbound.call(lambda session: get_json(session, self._url))
+            fresh = _checked(document, self._issuer, is_secure=self._url.startswith("https:"))
+        except ProviderUnavailable:
+            if known is not None and now - known[1] < METADATA_KEPT:
+                return known[0]
+            raise
+        self._metadata = (fresh, now)
+        return fresh
+
+    def peek(self) -> Metadata | None:
+        """What is remembered, without asking anybody."""
+        return self._metadata[0] if self._metadata else None
+
+
+def _checked(document: Mapping[str, Any], issuer: str, *, is_secure: bool) -> Metadata:
+    """The metadata, where it is this issuer's (ASVS 10.5.3). Some issuers end with a slash, which discovery drops."""
+    told = document.get("issuer")
+    if told not in (issuer, issuer + "/"):
+        raise ProviderUnavailable(reason="issuer")
+    methods = document.get("token_endpoint_auth_methods_supported") or ["client_secret_basic"]
+    return Metadata(
+        issuer=str(told),
+        authorization_endpoint=_address(document, "authorization_endpoint", is_secure=is_secure),
+        token_endpoint=_address(document, "token_endpoint", is_secure=is_secure),
+        jwks_uri=_address(document, "jwks_uri", is_secure=is_secure),
+        userinfo_endpoint=_optional(document, "userinfo_endpoint", is_secure=is_secure),
+        revocation_endpoint=_optional(document, "revocation_endpoint", is_secure=is_secure),
+        sends_issuer=document.get("authorization_response_iss_parameter_supported") is True,
+        client_auth="client_secret_basic" if "client_secret_basic" in methods else "client_secret_post",
+    )
+
+
+def _optional(document: Mapping[str, Any], name: str, *, is_secure: bool) -> str | None:
+    return _address(document, name, is_secure=is_secure) if document.get(name) is not None else None
+
+
+def _address(document: Mapping[str, Any], name: str, *, is_secure: bool) -> str:
+    value = document.get(name)
+    try:
+        parts = split(value) if isinstance(value, str) and value.isascii() and value.isprintable() else None
+    except ValueError:
+        parts = None
+    if parts is None or not parts.hostname or parts.fragment or "@" in parts.netloc:
+        raise ProviderUnavailable(reason=name)
+    if parts.scheme != "https" and (is_secure or parts.scheme != "http"):
+        raise ProviderUnavailable(reason=name)
+    return str(value)
