@@ -120,7 +120,7 @@ def _install_http(app: Flask, settings: Settings, store: SessionStore) -> None:
     _install_login(app)
     install_bearer(app)
     install_token_delivery(app, settings)
-    install_access(app)
+    install_access(app, settings)
     install_devices(app)
     install_static_files(app, settings)
     install_proxies(app, settings)  # last, so that everything inside sees the truth about the caller

@@ -45,7 +45,7 @@ class OneLine(click.ParamType[str]):
         return text
 
 
-users = PlainGroup("users", help="Accounts: create, list, disable, enable, sign-out.")
+users = PlainGroup("users", help="Accounts: create, list, disable, enable, sign-out, reset-factors.")
 sessions = PlainGroup("sessions", help="Login sessions: purge, revoke-all.")
 keys = PlainGroup("keys", help="The keys that sign access tokens: list, rotate, retire.")
 keys.unknown = "there is no such key, or it was taken back before"
@@ -113,6 +113,14 @@ def sign_out(email: str) -> None:
     """End every login session of EMAIL."""
     ended = user_service.sign_out_user(email)
     click.echo(f"{ended} login sessions ended")
+
+
+@users.command("reset-factors")
+@click.argument("email", type=OneLine())
+def reset_factors(email: str) -> None:
+    """Take the second factors of EMAIL away, once you know by other means that it is their owner who has lost them."""
+    user_service.reset_factors_of(email)
+    click.echo("its second factors are gone, and every device was signed out; a mail tells of it")
 
 
 @sessions.command("purge")

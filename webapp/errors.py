@@ -284,3 +284,47 @@ class EventRefused(DomainError):
     """Not a security event token for us; `err` in the details says why in the words of RFC 8935, section 2.4."""
 
     code = "event_refused"
+
+
+class MfaRequired(DomainError):
+    """The first factor was right, and the account has a second: `mfa_token` in the details resumes the sign-in,
+    `methods` are those that the account has.
+    """
+
+    code = "mfa_required"
+
+
+class FactorRefused(DomainError):
+    """Not a second factor of this account, or used before: deliberately one answer."""
+
+    code = "factor_refused"
+
+
+class FactorSetupRequired(DomainError):
+    """The site demands a second factor, and the account has none yet. It is set up on the site's pages."""
+
+    code = "mfa_setup_required"
+
+
+class PasskeyRefused(DomainError):
+    """What came from a passkey proves nothing here: unknown, forged, replayed, for another site: one answer."""
+
+    code = "passkey_refused"
+
+
+class PasskeyKnown(DomainError):
+    """This passkey is registered already."""
+
+    code = "passkey_known"
+
+
+class TooManyPasskeys(DomainError):
+    """More than an account may have."""
+
+    code = "too_many_passkeys"
+
+
+class LastFactorRequired(DomainError):
+    """The site demands a second factor, and this is the last one."""
+
+    code = "last_factor"

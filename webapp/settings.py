@@ -73,6 +73,9 @@ class Settings(ProviderSettings):
     REFRESH_LEEWAY: SecondsOrZero = Field(default=timedelta(seconds=30), alias="REFRESH_LEEWAY_SECONDS")
     CORS_ORIGINS: SeveralTexts = ()  # SPAs elsewhere
 
+    MFA_REQUIRED: bool = False  # demand a second factor on every way in
+    MAILED_SIGN_IN: bool = False  # offer to sign in by a mailed link or code
+    PASSKEY_ORIGINS: SeveralTexts = ()  # of apps that use the site's passkeys, such as android:apk-key-hash:…
     PASSWORD_MIN_LENGTH: Whole = Field(default=15, ge=8, le=64)  # code points (NIST SP 800-63B-4, 3.1.1.2)
     ARGON2_TIME_COST: Whole = Field(default=2, ge=1, le=100)  # passes (ASVS appendix C: 2 over 19456 KiB)
     ARGON2_MEMORY_KIB: Whole = Field(default=19456, ge=8, le=4 * 1024 * 1024)  # KiB
@@ -228,6 +231,17 @@ class Settings(ProviderSettings):
         return split(self.PUBLIC_URL).hostname or ""
 
     @property
+    def passkey_host(self) -> str:
+        """The relying party's id: a name, since browsers make no passkeys for an address (WebAuthn Level 3, 5.1.2)."""
+        return "localhost" if is_loopback(self.host) else self.host
+
+    @property
+    def passkey_origins(self) -> list[str]:
+        """Where passkeys of this site may be used."""
+        own = self.PUBLIC_URL.replace(f"//{split(self.PUBLIC_URL).netloc}", f"//{_with_name(self)}")
+        return list(dict.fromkeys([self.PUBLIC_URL, own, *self.PASSKEY_ORIGINS]))
+
+    @property
     def sender(self) -> str:
         """The From address of mails."""
         if self.MAIL_FROM:
@@ -249,6 +263,16 @@ class Settings(ProviderSettings):
         if not self.MAIL_URL.startswith("file:"):
             return None
         return PROJECT_ROOT / self.MAIL_URL.removeprefix("file:").removeprefix("//")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine by its address."""
+    return host == "::1" or host.startswith("127.")
+
+
+def _with_name(settings: "Settings") -> str:
+    port = split(settings.PUBLIC_URL).port
+    return settings.passkey_host + (f":{port}" if port else "")
 
 
 def _name_in(location: tuple[int | str, ...]) -> str:

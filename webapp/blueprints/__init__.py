@@ -16,6 +16,8 @@ def register(app: Flask, settings: Settings) -> None:
         password_min_length=settings.PASSWORD_MIN_LENGTH,
         providers=settings.providers,
         provider_labels={config.name: config.label for config in settings.providers},
+        mailed_sign_in=settings.MAILED_SIGN_IN,
+        passkey_host=settings.passkey_host,
         dev_mail=is_workbench and settings.mail_directory is not None,
     )
     for part in (home, auth, account, federation, ops):

@@ -10,23 +10,27 @@ from webapp.settings import Settings
 
 MAX_USER_AGENT = 512  # characters
 DEVICE_COOKIE_NAME = "DEVICE_COOKIE_NAME"  # the key in app.config
+TRUST_COOKIE_NAME = "TRUST_COOKIE_NAME"
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
 _DEVICE = re.compile(r"[A-Za-z0-9_-]{20,128}")
 
 
 def install_client(app: Flask, settings: Settings) -> None:
-    """Fix the name of the cookie that holds the known-device secret."""
+    """Fix the names of the cookies that hold the secrets of known devices and of trusted browsers."""
     app.config[DEVICE_COOKIE_NAME] = "__Host-device" if settings.is_https else "device"
+    app.config[TRUST_COOKIE_NAME] = "__Host-trust" if settings.is_https else "trust"
 
 
 def client_of(request: Request) -> Client:
     """The caller of `request`: its address in one spelling, a clean user agent, and the device secret it holds."""
     device = request.cookies.get(current_app.config[DEVICE_COOKIE_NAME], "")
+    trust = request.cookies.get(current_app.config[TRUST_COOKIE_NAME], "")
     return Client(
         ip=normal_ip(request.remote_addr or "") or "",
         user_agent=clean_user_agent(request.headers.get("User-Agent", "")),
         device=device if _DEVICE.fullmatch(device) else None,
+        trust=trust if _DEVICE.fullmatch(trust) else None,
     )
 
 

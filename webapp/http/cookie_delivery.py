@@ -1,21 +1,24 @@
 """The outcome of a sign-in becomes a cookie. The one place that knows in which order."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from flask import Response, after_this_request, current_app, g, session, url_for
 from flask_login import current_user
 from flask_wtf.csrf import generate_csrf
 from werkzeug.wrappers import Response as BaseResponse
 
+from webapp import clock
 from webapp.http import cookie_sessions
-from webapp.http.client import DEVICE_COOKIE_NAME
+from webapp.http.client import DEVICE_COOKIE_NAME, TRUST_COOKIE_NAME
 from webapp.http.csrf import rotate_csrf
 from webapp.http.identity import signed_in
 from webapp.http.redirects import safe_next, see_other
 from webapp.services.login_sessions import replace_login_session
 from webapp.services.sign_in import Pending, Started
+from webapp.services.trusted_browsers import TRUST_LIFE
 
 DEVICE_COOKIE_LIFE = timedelta(days=400)  # the most a browser grants (RFC 6265bis, section 5.5)
+_FIRST_PROOF = "first_proof_at"
 _STEP_HANDLE = "sign_in_step"
 _STEP_NEXT = "sign_in_next"
 _MAX_STEP_NEXT = 512  # bytes; a longer one would leave a visitor's cookie no room for the handle beside it
@@ -38,6 +41,7 @@ def step_handle() -> str | None:
 
 def renew() -> None:
     """Change the id after a change of privilege; the old one is dead (ASVS 7.2.4)."""
+    session.pop(_FIRST_PROOF, None)
     cookie_sessions.renew(session)
     rotate_csrf(session)
     generate_csrf()
@@ -59,12 +63,32 @@ def sign_out() -> None:
 def remember_device(device: str) -> None:
     """Have the browser keep the secret by which it is known as one that signed in before. It grants nothing."""
 
+    _set_cookie(DEVICE_COOKIE_NAME, device, DEVICE_COOKIE_LIFE)
+
+
+def trust_browser(secret: str) -> None:
+    """Have the browser keep the secret by which the second factor is not asked for in it."""
+    _set_cookie(TRUST_COOKIE_NAME, secret, TRUST_LIFE)
+
+
+def note_first_proof() -> None:
+    """Keep, on the server, that whoever is signed in has just shown the first of two factors again."""
+    session[_FIRST_PROOF] = clock.now().isoformat()
+
+
+def first_proof_at() -> datetime | None:
+    """When that was."""
+    told = session.get(_FIRST_PROOF)
+    return datetime.fromisoformat(told) if told else None
+
+
+def _set_cookie(name: str, value: str, life: timedelta) -> None:
     @after_this_request
     def set_cookie(response: Response) -> Response:
         response.set_cookie(
-            current_app.config[DEVICE_COOKIE_NAME],
-            device,
-            max_age=DEVICE_COOKIE_LIFE,
+            current_app.config[name],
+            value,
+            max_age=life,
             path="/",
             secure=current_app.config["SESSION_COOKIE_SECURE"],
             httponly=True,

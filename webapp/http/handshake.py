@@ -12,7 +12,7 @@ from flask import Response, after_this_request, current_app, request
 from webapp.policy.authorization import REQUEST_LIFE
 
 _SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
-_BROWSER, _OFFER = "handshake", "link-offer"
+_BROWSER, _OFFER, _MAIL = "handshake", "link-offer", "mailed-sign-in"
 
 
 def browser_secret() -> str | None:
@@ -40,10 +40,20 @@ def forget_offer() -> None:
     _set(_OFFER, "", timedelta(0))
 
 
-def handshake_cookie_names(is_https: bool) -> tuple[str, str]:
-    """What the two are called."""
+def mail_secret() -> str | None:
+    """What this browser was given when a mail to sign in with was asked for in it."""
+    return _read(_MAIL)
+
+
+def keep_mail_secret(secret: str) -> None:
+    """Have the browser keep it: the mail's link and code work only with it."""
+    _set(_MAIL, secret, REQUEST_LIFE)
+
+
+def handshake_cookie_names(is_https: bool) -> tuple[str, str, str]:
+    """What they are called."""
     prefix = "__Host-" if is_https else ""
-    return prefix + _BROWSER, prefix + _OFFER
+    return prefix + _BROWSER, prefix + _OFFER, prefix + _MAIL
 
 
 def _name(name: str) -> str:

@@ -50,6 +50,11 @@ class CurrentUser(UserMixin):
         return self.signed_in.created_at
 
     @property
+    def has_factor(self) -> bool:
+        """Whether the account has a second factor."""
+        return self.signed_in.has_factor
+
+    @property
     def has_password(self) -> bool:
         """Whether there is a password; who came with a provider has none at first."""
         return self.signed_in.password_changed_at is not None

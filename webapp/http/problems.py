@@ -34,6 +34,10 @@ STATUS: Final[Mapping[type[DomainError], int]] = {
     errors.IdentityTied: 409,
     errors.IdentityBlocked: 403,
     errors.ProviderUnavailable: 503,
+    errors.MfaRequired: 401,
+    errors.FactorRefused: 401,
+    errors.FactorSetupRequired: 403,
+    errors.PasskeyRefused: 401,
     errors.AccountDeletionPending: 403,
     errors.ReauthenticationRequired: 401,
     errors.AccessTokenMissing: 401,
@@ -75,7 +79,7 @@ _CHALLENGES: Final[Mapping[str, str]] = {
 }
 _UNTOLD: Final = frozenset({"not_signed_in"})  # becomes another
 # What a refusal may tell beside its words.
-_TOLD: Final = ("rule", "min_length", "reason", "why", "step_token", "deletion_due_at")
+_TOLD: Final = ("rule", "min_length", "reason", "why", "step_token", "deletion_due_at", "mfa_token", "methods")
 
 
 def problem(status: int, code: str, detail: str = "", **extensions: Any) -> Response:

@@ -12,7 +12,7 @@ from webapp.errors import TokenInvalid
 from webapp.http.cookie_delivery import remember_device
 from webapp.http.origins import require_own_origin
 from webapp.services.rotation import login_session_of, replace_by_sign_in
-from webapp.services.tokens import SignedInByApi, Tokens
+from webapp.services.tokens import AccessToken, SignedInByApi, Tokens
 from webapp.settings import Settings
 
 COOKIE_PATH: Final = "/api/v1/auth"
@@ -60,6 +60,15 @@ def body_of(tokens: Tokens, *, by_cookie: bool) -> dict[str, Any]:
         del body["refresh_token"]
         _set_cookie(tokens.refresh_token, tokens.refresh_expires_in)
     return body
+
+
+def access_body(token: AccessToken) -> dict[str, Any]:
+    """The JSON for an access token alone."""
+    return {
+        "access_token": token.access_token,
+        "token_type": "Bearer",
+        "expires_in": _seconds(token.expires_in),
+    }
 
 
 def check_transport(refresh_transport: str) -> None:

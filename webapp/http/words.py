@@ -20,6 +20,7 @@ END_REASONS = {
     "provider_alert": lazy_gettext(
         "The provider that you sign in with told us of a danger to your account there, so you were signed out."
     ),
+    "factor_changed": lazy_gettext("Your second factor was changed on another device, so you were signed out."),
     "idle": lazy_gettext("You were signed out because this browser was not used for a while."),
     "expired": lazy_gettext("You were signed out because you had been signed in for a long time."),
 }
@@ -73,10 +74,21 @@ _SENTENCES = {
     ),
     "authorization_expired": lazy_gettext("This sign-in has ended or began elsewhere. Please begin again."),
     "authorization_denied": lazy_gettext("You did not go on at the provider, so nothing was done."),
+    "factor_refused": lazy_gettext("This code is not right, or was used before. Please try the newest one."),
+    "mfa_setup_required": lazy_gettext(
+        "A second factor is needed here, and your account has none yet. Please sign in on the website to set it up."
+    ),
+    "passkey_refused": lazy_gettext("That passkey did not work here. Please try again, or sign in another way."),
+    "passkey_known": lazy_gettext("This passkey is in the list already."),
+    "too_many_passkeys": lazy_gettext("There are as many passkeys as an account can have. Please remove one first."),
+    "last_factor": lazy_gettext(
+        "A second factor is needed here. Please set another one up before you remove this one."
+    ),
     "code_invalid": lazy_gettext("This code is not valid here, or no more. Please begin the sign-in again."),
 }
 # What only apps are told; people see a page.
 _APP_SENTENCES = {
+    "mfa_required": lazy_gettext("Please show your second factor, too."),
     "account_deletion_pending": lazy_gettext("This account will be deleted. You can keep it now, or sign in later."),
     "token_missing": lazy_gettext("Please sign in first: this needs an access token."),
     "token_invalid": lazy_gettext("This token is not valid here."),
@@ -121,6 +133,7 @@ _APP_ENDINGS = {
         "The account that you signed in with was disconnected, so this app was signed out."
     ),
     "provider_alert": END_REASONS["provider_alert"],
+    "factor_changed": END_REASONS["factor_changed"],
     "refresh_reused": _APP_SENTENCES["refresh_reused"],
 }
 _PASSWORD_RULES = {

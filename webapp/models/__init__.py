@@ -11,13 +11,17 @@ from webapp.models.known_device import KnownDevice
 from webapp.models.login_session import LoginSession
 from webapp.models.one_time_token import OneTimeToken
 from webapp.models.outbox_message import OutboxMessage
+from webapp.models.passkey import Passkey
 from webapp.models.provider_grant import ProviderGrant
 from webapp.models.provider_revocation import ProviderRevocation
 from webapp.models.rate_limit import RateLimit
+from webapp.models.recovery_code import RecoveryCode
 from webapp.models.security_event import SecurityEvent
 from webapp.models.sign_in_in_progress import SignInInProgress
 from webapp.models.signing_key import SigningKey
 from webapp.models.spent_value import SpentValue
+from webapp.models.totp_factor import TotpFactor
+from webapp.models.trusted_browser import TrustedBrowser
 from webapp.models.user import User
 
 __all__ = [
@@ -29,12 +33,16 @@ __all__ = [
     "LoginSession",
     "OneTimeToken",
     "OutboxMessage",
+    "Passkey",
     "ProviderGrant",
     "ProviderRevocation",
     "RateLimit",
+    "RecoveryCode",
     "SecurityEvent",
     "SignInInProgress",
     "SigningKey",
     "SpentValue",
+    "TotpFactor",
+    "TrustedBrowser",
     "User",
 ]

@@ -25,6 +25,7 @@ class User(Base):
     password_hash: Mapped[str | None] = mapped_column(String(255))
     password_changed_at: Mapped[datetime | None]
     password_blocked_at: Mapped[datetime | None]  # "this was not me": opens nothing until set anew by mailed link
+    second_factor_since: Mapped[datetime | None]  # None: no factor is set up beside the first
     created_at: Mapped[datetime]
     warning: Mapped[str | None] = mapped_column(String(32))  # policy.security_events.EventKind, shown on the next page
     disabled_at: Mapped[datetime | None]

@@ -26,6 +26,7 @@ class EndReason(StrEnum):
     TAKEN_OVER = auto()  # the address turned out to be somebody else's
     IDENTITY_UNLINKED = auto()  # begun by a provider that opens the account no more
     PROVIDER_ALERT = auto()  # the provider said that something is wrong there
+    FACTOR_CHANGED = auto()  # a second factor was set up or taken away on another device
     IDLE = auto()  # never stored: follows from the times
     EXPIRED = auto()  # never stored: follows from the times
 

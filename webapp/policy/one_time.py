@@ -12,6 +12,8 @@ class Purpose(StrEnum):
     CHANGE_EMAIL = auto()
     UNDO_EMAIL_CHANGE = auto()
     APP_CODE = auto()  # not mailed: an app exchanges it for tokens
+    SIGN_IN = auto()  # by link, in the browser that asked
+    SIGN_IN_CODE = auto()  # the same by a code to type, which comes in the same mail
     LINK_IDENTITY = auto()  # not mailed: kept by the browser that came from the provider with it
 
 
@@ -22,6 +24,8 @@ LIFE = {
     # Long, because the owner of the old address may be away while a thief is at work.
     Purpose.UNDO_EMAIL_CHANGE: timedelta(days=7),
     Purpose.APP_CODE: timedelta(seconds=60),
+    Purpose.SIGN_IN: timedelta(minutes=10),
+    Purpose.SIGN_IN_CODE: timedelta(minutes=10),
     Purpose.LINK_IDENTITY: timedelta(minutes=10),
 }
 

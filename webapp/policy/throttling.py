@@ -54,6 +54,17 @@ class Limit(Enum):
     # Whoever found an open screen, or copied a token that lives for a month, guesses the password to change it.
     REAUTHENTICATE = ("reauthenticate", "login session", OnSuccess.START_AGAIN, _per(10, minutes=15), _per(30, days=1))
 
+    # Whoever has the first factor guesses the second: a million codes, of which two are good at a time. The owner on
+    # another network still has their own counter; all together stop long before a code is likely to be found.
+    SECOND_FACTOR_NETWORK = ("second_factor_network", "user, network", OnSuccess.START_AGAIN, _per(10, minutes=15))
+    SECOND_FACTOR = ("second_factor", "user", OnSuccess.GIVE_BACK, _per(30, hours=1), _per(100, days=1))
+
+    # Each asks for a signature to be verified.
+    PASSKEY_NETWORK = ("passkey_network", "network", OnSuccess.STANDS, _per(60, minutes=1), _per(1000, hours=1))
+
+    # Mailed sign-in: typed codes are short, so few may be tried.
+    MAILED_CODE = ("mailed_code", "mail", OnSuccess.STANDS, _per(5, minutes=15))
+
     # Robots that fill the table of users, or try which addresses have an account; each try also costs a hash.
     REGISTER_NETWORK = ("register_network", "network", OnSuccess.STANDS, _per(30, minutes=1), _per(600, hours=1))
     FORGOT_NETWORK = ("forgot_network", "network", OnSuccess.STANDS, _per(30, minutes=1), _per(300, hours=1))

@@ -193,6 +193,33 @@ def tell_of_provider_alert(tx: Session, user: User, client: Client, *, alert: st
     )
 
 
+def tell_of_factor(tx: Session, user: User, client: Client, *, change: str, left: int | None = None) -> None:
+    """Tell of a change to the second factors. `change` names it; `left` is how many recovery codes are."""
+    _tell(
+        tx,
+        user,
+        "factor_changed",
+        client,
+        change=change,
+        activity_link=links.link(links.ACTIVITY),
+        security_link=links.link(links.SECURITY),
+        **({} if left is None else {"left": str(left)}),
+    )
+
+
+def send_sign_in(tx: Session, user: User, token: str, code: str, client: Client) -> None:
+    """Mail a link and a code, each of which signs in once, in the browser that asked."""
+    _tell(
+        tx,
+        user,
+        "sign_in",
+        client,
+        link=links.link(links.MAILED_SIGN_IN, token),
+        code=code,
+        expires_minutes=str(int(LIFE[Purpose.SIGN_IN] / timedelta(minutes=1))),
+    )
+
+
 def tell_of_deletion(tx: Session, user: User, client: Client) -> None:
     """Tell when the account will be deleted, and how to keep it."""
     due = user.deletion_due_at

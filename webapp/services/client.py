@@ -10,6 +10,7 @@ class Client:
     ip: str
     user_agent: str
     device: str | None = None  # the raw value of the device cookie
+    trust: str | None = None  # the raw value of the cookie of a trusted browser
     device_name: str | None = None  # what an app calls itself
 
 

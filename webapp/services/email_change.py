@@ -16,6 +16,7 @@ from webapp.policy.throttling import Limit, network_of
 from webapp.services import account_mail, outbox
 from webapp.services.addresses import address_key, parse_address
 from webapp.services.client import Client
+from webapp.services.factors import remove_recent_factors
 from webapp.services.identities import forget_identities
 from webapp.services.known_devices import forget_devices
 from webapp.services.login_sessions import SignedIn, end_login_sessions, lock_live, require_fresh
@@ -147,6 +148,7 @@ def undo_email_change(raw: str, client: Client) -> None:
             end_login_sessions(tx, user.id, EndReason.EMAIL_RESTORED)
             end_steps(tx, user.id)
             forget_devices(tx, user.id)
+            remove_recent_factors(tx, user)
             forget_identities(tx, user.id)  # whoever changed the address may have linked one
             record_event(tx, user.id, EventKind.EMAIL_RESTORED, client)
             account_mail.tell_sessions_ended(tx, user, client)

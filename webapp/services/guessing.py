@@ -49,6 +49,21 @@ def forget_guesses(email_key: str, client: Client, *, known_device: bool) -> int
     return failures
 
 
+def count_factor_guess(user_id: uuid.UUID, client: Client) -> None:
+    """Count an attempt at a second factor before it is judged. Only who has shown the first one gets as far.
+
+    Raises TooManyAttempts.
+    """
+    runtime().throttle.hit(Limit.SECOND_FACTOR_NETWORK, str(user_id), network_of(client.ip))
+    runtime().throttle.hit(Limit.SECOND_FACTOR, str(user_id))
+
+
+def forget_factor_guesses(user_id: uuid.UUID, client: Client) -> None:
+    """The attempt was right."""
+    runtime().throttle.forgive(Limit.SECOND_FACTOR_NETWORK, str(user_id), network_of(client.ip))
+    runtime().throttle.forgive(Limit.SECOND_FACTOR, str(user_id))
+
+
 def _buckets(email_key: str, client: Client, *, known_device: bool) -> tuple[Bucket, ...]:
     return login_buckets(
         account=email_key,

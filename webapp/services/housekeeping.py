@@ -16,6 +16,7 @@ from webapp.models import (
     SecurityEvent,
     SignInInProgress,
     SpentValue,
+    TrustedBrowser,
 )
 from webapp.policy import security_events
 from webapp.policy.login_sessions import EndReason
@@ -45,6 +46,7 @@ def purge(*, slices: int = 20) -> dict[str, int]:
         "ended_apps": _purge_ended_apps,
         "sign_ins_in_progress": _purge_steps,
         "one_time_tokens": _purge_tokens,
+        "trusted_browsers": _purge_trust,
         "authorization_requests": _purge_requests,
         "spent_values": _purge_spent,
         "known_devices": _purge_devices,
@@ -92,6 +94,10 @@ def _purge_tokens(limit: int) -> int:
 
 def _purge_requests(limit: int) -> int:
     return _delete(AuthorizationRequest.state_hash, AuthorizationRequest.expires_at < clock.now(), limit)
+
+
+def _purge_trust(limit: int) -> int:
+    return _delete(TrustedBrowser.id, TrustedBrowser.expires_at < clock.now(), limit)
 
 
 def _purge_spent(limit: int) -> int:

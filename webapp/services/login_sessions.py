@@ -18,11 +18,14 @@ from webapp.services.runtime import runtime
 from webapp.services.security_events import record_event
 from webapp.services.transaction import after_commit, transaction
 
+MULTI_FACTOR = "mfa"  # RFC 8176: more than one factor was proven
+
 # Built once, with its id left open: putting a statement together costs more than running it.
 _RESUME = (
     select(
         LoginSession.id,
         LoginSession.auth_time,
+        LoginSession.methods,
         LoginSession.last_seen_at,
         LoginSession.idle_limit,
         LoginSession.expires_at,
@@ -36,6 +39,7 @@ _RESUME = (
         User.disabled_at,
         User.email_verified_at,
         User.warning,
+        User.second_factor_since,
     )
     .join(User, User.id == LoginSession.user_id)
     .where(LoginSession.id == bindparam("login_session_id"))
@@ -53,6 +57,8 @@ class SignedIn:
     name: str
     locale: str
     auth_time: datetime
+    methods: tuple[str, ...]  # how it was proven
+    has_factor: bool  # whether the account has a second factor
     created_at: datetime  # of the account
     password_changed_at: datetime | None
     email_verified: bool
@@ -91,6 +97,8 @@ def resume_login_session(login_session_id: uuid.UUID, client: Client) -> SignedI
         name=row.name,
         locale=row.locale,
         auth_time=row.auth_time,
+        methods=tuple(row.methods.split()),
+        has_factor=row.second_factor_since is not None,
         created_at=row.created_at,
         password_changed_at=row.password_changed_at,
         email_verified=row.email_verified_at is not None,
@@ -124,8 +132,11 @@ def list_login_sessions(user_id: uuid.UUID) -> list[LoginSession]:
 
 
 def require_fresh(signed_in: SignedIn) -> None:
-    """Raise ReauthenticationRequired where the last full proof is too old for a change to credentials."""
-    if not is_fresh(signed_in.auth_time, clock.now()):
+    """Raise ReauthenticationRequired where the last full proof is too old for a change to credentials, or was none: a
+    browser that is trusted shows one factor of two.
+    """
+    is_full = not signed_in.has_factor or MULTI_FACTOR in signed_in.methods
+    if not is_full or not is_fresh(signed_in.auth_time, clock.now()):
         raise ReauthenticationRequired
 
 

@@ -7,6 +7,7 @@ from webapp.policy.one_time import Purpose
 from webapp.policy.security_events import EventKind
 from webapp.services import account_mail
 from webapp.services.client import Client
+from webapp.services.factors import remove_recent_factors
 from webapp.services.identities import forget_identities
 from webapp.services.known_devices import forget_devices
 from webapp.services.login_sessions import SignedIn, end_login_sessions
@@ -30,5 +31,6 @@ def report_not_me(signed_in: SignedIn, client: Client) -> None:
         end_tokens(tx, user.id, Purpose.CHANGE_EMAIL)
         forget_identities(tx, user.id)  # one of them may be the thief's; who has the mailbox links theirs again
         forget_devices(tx, user.id)
+        remove_recent_factors(tx, user)
         record_event(tx, user.id, EventKind.NOT_ME, client, login_session_id=signed_in.login_session_id)
         account_mail.tell_sessions_ended(tx, user, client)

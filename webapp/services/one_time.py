@@ -28,11 +28,13 @@ def digest(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def issue_token(tx: Session, user_id: uuid.UUID, purpose: Purpose, *, data: dict[str, Any] | None = None) -> str:
-    """A new secret for a link; older links of the same purpose end, unless `policy.one_time` keeps several."""
+def issue_token(
+    tx: Session, user_id: uuid.UUID, purpose: Purpose, *, data: dict[str, Any] | None = None, raw: str | None = None
+) -> str:
+    """A new secret for a link, or `raw`; older ones of the same purpose end, unless policy.one_time keeps several."""
     if purpose not in SEVERAL_AT_ONCE:
         end_tokens(tx, user_id, purpose)
-    raw = secrets.token_urlsafe(TOKEN_BYTES)
+    raw = raw or secrets.token_urlsafe(TOKEN_BYTES)
     now = clock.now()
     tx.add(
         OneTimeToken(

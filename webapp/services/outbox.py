@@ -44,6 +44,8 @@ MAILS: Mapping[str, frozenset[str]] = {
     "identity_linked": frozenset({"provider", "activity_link"}),
     "identity_unlinked": frozenset({"provider", "activity_link", "forgot_link"}),
     "provider_alert": frozenset({"alert", "provider", "activity_link", "forgot_link"}),
+    "factor_changed": frozenset({"change", "activity_link", "security_link"}),
+    "sign_in": frozenset({"link", "code"}),
     "deletion_scheduled": frozenset({"due_at", "sign_in_link"}),
     "account_deleted": frozenset(),
 }

@@ -25,6 +25,7 @@ from webapp.services.runtime import runtime
 from webapp.services.security_events import log_security, record_event
 from webapp.services.sign_in import PASSWORD, Proof, end_steps
 from webapp.services.transaction import transaction
+from webapp.services.trusted_browsers import distrust_all
 
 
 def verify_password(email: str, password: str, client: Client) -> Proof:
@@ -184,6 +185,7 @@ def _set_password(tx: Session, user: User, password_hash: str) -> None:
     user.password_hash, user.password_changed_at = password_hash, clock.now()
     end_tokens(tx, user.id, Purpose.RESET_PASSWORD, Purpose.CONFIRM_EMAIL)
     end_steps(tx, user.id)
+    distrust_all(tx, user.id)
 
 
 def _store_rehash(user_id: uuid.UUID, *, old: str, new: str) -> None:

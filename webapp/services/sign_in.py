@@ -5,31 +5,49 @@ Proof, start and delivery stay apart: a door proves, this file starts the row, `
 
 import secrets
 import uuid
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 
-from sqlalchemy import Select, delete, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from webapp import clock
-from webapp.errors import AccountDisabled, EmailUnverified, InvalidCredentials, PasswordBlocked, SignInStepExpired
+from webapp.errors import (
+    AccountDisabled,
+    DomainError,
+    EmailUnverified,
+    FactorSetupRequired,
+    InvalidCredentials,
+    PasswordBlocked,
+)
 from webapp.models import LoginSession, SignInInProgress, User
 from webapp.models.login_session import USER_AGENT_LENGTH
 from webapp.policy.login_sessions import MOST_A_USER, EndReason
 from webapp.policy.one_time import Purpose
 from webapp.policy.rotation import FIRST_GENERATION
 from webapp.policy.security_events import EventKind
-from webapp.policy.sign_in import STEP_LIFE, SUSPICIOUS_FROM, Step, Verdict, judge_sign_in
+from webapp.policy.sign_in import STEP_LIFE, STEPS, SUSPICIOUS_FROM, Step, Verdict, judge_sign_in
 from webapp.services import account_mail, known_devices
 from webapp.services.client import Client
+from webapp.services.login_sessions import MULTI_FACTOR as MULTI_FACTOR
 from webapp.services.one_time import digest, end_tokens
 from webapp.services.runtime import runtime
 from webapp.services.security_events import log_security, record_event
 from webapp.services.transaction import after_commit, transaction
+from webapp.services.trusted_browsers import is_trusted
 
 PASSWORD = "pwd"  # RFC 8176
 MAILED_LINK = "email"  # RFC 8176 has no name for it
+
+
+_REFUSALS: Mapping[Verdict, type[DomainError]] = {
+    Verdict.DISABLED: AccountDisabled,
+    Verdict.UNVERIFIED: EmailUnverified,
+    Verdict.PASSWORD_BLOCKED: PasswordBlocked,
+    Verdict.SET_UP_FACTOR: FactorSetupRequired,
+}
 
 
 @dataclass(frozen=True)
@@ -63,7 +81,8 @@ class Pending:
     """A step stands before the login session; `handle` is the secret that resumes it."""
 
     step: Step
-    handle: str
+    handle: str = field(repr=False)
+    user_id: uuid.UUID
     deletion_due_at: datetime | None = None
 
 
@@ -76,84 +95,49 @@ class Wanted:
     refresh_transport: str | None  # "body" or "cookie", for the API
 
 
-@dataclass(frozen=True)
-class WaitingStep:
-    """What a login-in-progress waits for, and what its page has to say."""
-
-    step: Step
-    deletion_due_at: datetime | None
-
-
 def start_sign_in(
     proof: Proof, client: Client, *, kind: str, persistent: bool = False, refresh_transport: str | None = None
 ) -> Started | Pending:
     """Turn a proof into a login session of `kind` "web" or "api", or into the step that stands before it.
 
-    Raises AccountDisabled, EmailUnverified (a new link was mailed), PasswordBlocked (a reset link was mailed), or
-    InvalidCredentials where what was proven no longer holds.
+    Raises AccountDisabled, EmailUnverified (a new link was mailed), PasswordBlocked (a reset link was mailed),
+    FactorSetupRequired, or InvalidCredentials where what was proven no longer holds.
     """
     wanted = Wanted(kind, persistent=persistent, refresh_transport=refresh_transport)
     with transaction() as tx:
-        user = _proven_user(tx, proof)
+        user = proven_user(tx, proof)
         if PASSWORD in proof.methods and user.password_changed_at != proof.password_changed_at:
             raise InvalidCredentials  # whoever changed it in between wants proofs by the old one to be void
-        verdict = _judge(user, proof)
-        if verdict is Verdict.START:
-            return _start_login_session(tx, user, proof, client, wanted)
-        if verdict is Verdict.KEEP_ACCOUNT:
-            return _wait(tx, user, proof, Step.KEEP_ACCOUNT, client, wanted)
+        verdict, outcome = go_on(tx, user, proof, client, wanted)
+        if outcome is not None:
+            return outcome
     _mail_way_on(user, verdict, client)
     log_security("sign_in_refused", user_id=proof.user_id, reason=verdict)
-    raise {
-        Verdict.DISABLED: AccountDisabled,
-        Verdict.UNVERIFIED: EmailUnverified,
-        Verdict.PASSWORD_BLOCKED: PasswordBlocked,
-    }[verdict]
+    raise _REFUSALS[verdict]
 
 
-def find_step(handle: str | None) -> WaitingStep | None:
-    """The login-in-progress on the web behind a handle, while it may be resumed. It carries no rights."""
-    with transaction() as tx:
-        waiting = tx.scalar(_open_step(handle or "", "web"))
-        if waiting is None:
-            return None
-        due = tx.get_one(User, waiting.user_id).deletion_due_at
-        return WaitingStep(Step(waiting.step), deletion_due_at=due)
-
-
-def keep_account(handle: str | None, client: Client, *, kind: str = "web") -> Started:
-    """Take back the deletion of the account that a login-in-progress waits before, and finish the sign-in by the door
-    of that `kind` it began at.
-
-    Raises SignInStepExpired, or what `start_sign_in` raises.
-    """
-    with transaction() as tx:
-        found = tx.scalar(_open_step(handle or "", kind))
-        if found is None or found.step != Step.KEEP_ACCOUNT:
-            raise SignInStepExpired
-        proof = Proof(found.user_id, tuple(found.methods.split()), found.proven_at)
-        user = _proven_user(tx, proof)
-        step = tx.scalar(_open_step(handle or "", kind).with_for_update())
-        if step is None:  # somebody was quicker while we waited for the user's row
-            raise SignInStepExpired
-        tx.delete(step)
-        user.deletion_due_at = None
-        if _judge(user, proof) is not Verdict.START:
-            raise SignInStepExpired
-        record_event(tx, user.id, EventKind.DELETION_CANCELLED, client)
-        wanted = Wanted(step.kind, persistent=step.persistent, refresh_transport=step.refresh_transport)
-        return _start_login_session(tx, user, proof, replace(client, device_name=step.device_name), wanted)
+def go_on(
+    tx: Session, user: User, proof: Proof, client: Client, wanted: Wanted
+) -> tuple[Verdict, Started | Pending | None]:
+    """In `tx`, with the user's row locked: the login session, or the step that comes next; None where it is refused."""
+    verdict = _judge(tx, user, proof, client, wanted)
+    if verdict is Verdict.START:
+        return verdict, _start_login_session(tx, user, proof, client, wanted)
+    if verdict in STEPS:
+        return verdict, _wait(tx, user, proof, STEPS[verdict], client, wanted)
+    return verdict, None
 
 
 def end_steps(tx: Session, user_id: uuid.UUID) -> None:
     """Drop a user's logins-in-progress, in whatever form: what they had proven no longer holds."""
-    end_tokens(tx, user_id, Purpose.APP_CODE, Purpose.LINK_IDENTITY)
+    end_tokens(tx, user_id, Purpose.APP_CODE, Purpose.LINK_IDENTITY, Purpose.SIGN_IN, Purpose.SIGN_IN_CODE)
     tx.execute(
         delete(SignInInProgress).where(SignInInProgress.user_id == user_id).execution_options(synchronize_session=False)
     )
 
 
-def _proven_user(tx: Session, proof: Proof) -> User:
+def proven_user(tx: Session, proof: Proof) -> User:
+    """Whom a proof is of, their row locked. Raises InvalidCredentials."""
     user = tx.get(User, proof.user_id, with_for_update=True)
     if user is None:  # deleted between the proof and now
         raise InvalidCredentials
@@ -173,12 +157,17 @@ def _mail_way_on(user: User, verdict: Verdict, client: Client) -> None:
                 send(tx, found, client)
 
 
-def _judge(user: User, proof: Proof) -> Verdict:
+def _judge(tx: Session, user: User, proof: Proof, client: Client, wanted: Wanted) -> Verdict:
+    has_factor = user.second_factor_since is not None
     return judge_sign_in(
         disabled=user.disabled_at is not None,
         email_verified=user.email_verified_at is not None,
         password_blocked=user.password_blocked_at is not None,
         by_password=PASSWORD in proof.methods,
+        has_factor=has_factor,
+        factor_proven=MULTI_FACTOR in proof.methods or (has_factor and is_trusted(tx, user.id, client.trust)),
+        factor_required=runtime().settings.MFA_REQUIRED,
+        can_set_up=wanted.kind == "web",  # where the pages that set one up are all that opens (http.access)
         deletion_due_at=user.deletion_due_at,
     )
 
@@ -199,7 +188,7 @@ def _wait(tx: Session, user: User, proof: Proof, step: Step, client: Client, wan
             expires_at=clock.now() + STEP_LIFE,
         )
     )
-    return Pending(step, handle, deletion_due_at=user.deletion_due_at)
+    return Pending(step, handle, user.id, deletion_due_at=user.deletion_due_at)
 
 
 def _limits(wanted: Wanted) -> tuple[timedelta, timedelta]:
@@ -271,11 +260,3 @@ def _make_room(tx: Session, user_id: uuid.UUID) -> None:
         .returning(LoginSession.id)
     )
     after_commit(tx, partial(runtime().revoked.note, *map(str, gone)))
-
-
-def _open_step(handle: str, kind: str) -> Select[SignInInProgress]:
-    return select(SignInInProgress).where(
-        SignInInProgress.handle_hash == digest(handle),
-        SignInInProgress.kind == kind,
-        SignInInProgress.expires_at > clock.now(),
-    )

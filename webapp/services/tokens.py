@@ -1,14 +1,26 @@
 """What an app gets when it has signed in or refreshed, and what a token that comes back stands for."""
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from webapp import clock
-from webapp.errors import AccountDeletionPending, SessionRevoked
+from webapp.errors import AccountDeletionPending, DomainError, FactorSetupRequired, MfaRequired, SessionRevoked
+from webapp.models import LoginSession
 from webapp.policy.names import clean_name
 from webapp.policy.sign_in import Step
-from webapp.services import app_codes, app_id_tokens, linking, passwords, sign_in
+from webapp.services import (
+    app_codes,
+    app_id_tokens,
+    linking,
+    passkey_proofs,
+    passwords,
+    second_factor,
+    sign_in,
+    sign_in_steps,
+)
 from webapp.services.access_tokens import Claims, Subject
 from webapp.services.authorization import relying_party
 from webapp.services.client import Client
@@ -16,7 +28,9 @@ from webapp.services.key_ring import Key
 from webapp.services.login_sessions import Over, SignedIn, find_end_reason, resume_login_session
 from webapp.services.refresh_tokens import RefreshToken
 from webapp.services.runtime import runtime
+from webapp.services.second_factor import Answer
 from webapp.services.signing_keys import current_key
+from webapp.services.transaction import transaction
 
 API = "api"  # the kind of a login session that has tokens
 
@@ -30,6 +44,14 @@ class Tokens:
     refresh_token: str = field(repr=False)
     refresh_expires_in: timedelta
     session_id: uuid.UUID
+
+
+@dataclass(frozen=True)
+class AccessToken:
+    """An access token alone, with how long it is good."""
+
+    access_token: str = field(repr=False)
+    expires_in: timedelta
 
 
 @dataclass(frozen=True)
@@ -88,7 +110,26 @@ def sign_in_with_id_token(
 def keep_account(step_token: str, client: Client) -> SignedInByApi:
     """Finish a sign-in that AccountDeletionPending stopped, and keep the account. Raises SignInStepExpired."""
     key = current_key()
-    return _delivered(sign_in.keep_account(step_token, client, kind=API), key)
+    return _delivered(sign_in_steps.keep_account(step_token, client, kind=API), key)
+
+
+def pass_second_factor(mfa_token: str, answer: Answer, client: Client) -> SignedInByApi:
+    """Go on with a sign-in that MfaRequired stopped. Raises what `sign_in_steps.pass_second_factor` raises, and
+    AccountDeletionPending.
+    """
+    key = current_key()
+    passed = sign_in_steps.pass_second_factor(mfa_token, answer, client, kind=API)
+    return _outcome(passed.outcome, key)
+
+
+def sign_in_with_passkey(
+    credential: Mapping[str, Any], client: Client, *, device_name: str | None, refresh_transport: str
+) -> SignedInByApi:
+    """The door of an app whose person has a passkey. Raises PasskeyRefused, TooManyAttempts, what `start_sign_in`
+    raises, and AccountDeletionPending.
+    """
+    proof = passkey_proofs.prove_sign_in(credential, client)
+    return _sign_in(proof, client, device_name, refresh_transport)
 
 
 def issue_tokens(key: Key, subject: Subject, *, generation: int, expires_at: datetime) -> Tokens:
@@ -106,6 +147,18 @@ def issue_tokens(key: Key, subject: Subject, *, generation: int, expires_at: dat
     )
 
 
+def access_token_after(signed_in: SignedIn) -> AccessToken:
+    """A new access token for a login session that was proven again; the refresh token stays. Raises SessionRevoked."""
+    key, session_id = current_key(), signed_in.login_session_id
+    with transaction() as tx:
+        row = tx.get(LoginSession, session_id)
+    if row is None or not row.is_live(clock.now()):
+        raise _revoked(None)
+    subject = Subject(row.user_id, row.id, row.auth_time, tuple(row.methods.split()))
+    token = runtime().access_tokens.issue(key, subject, ends_at=row.expires_at)
+    return AccessToken(token, min(runtime().settings.JWT_ACCESS, row.expires_at - clock.now()))
+
+
 def verify_access_token(raw: str) -> Claims:
     """The claims of an access token whose login session goes on, as far as news of a second ago tells; no query.
 
@@ -114,6 +167,9 @@ def verify_access_token(raw: str) -> Claims:
     claims = runtime().access_tokens.verify(raw)
     if runtime().revoked.includes(claims["sid"]):
         raise _revoked(find_end_reason(uuid.UUID(claims["sid"])))
+    if runtime().settings.MFA_REQUIRED and sign_in.MULTI_FACTOR not in claims["amr"]:
+        # From a browser that is trusted, or from before it was demanded: then the account has to have a factor by now.
+        second_factor.require_factor(uuid.UUID(claims["sub"]))
     return claims
 
 
@@ -126,6 +182,8 @@ def resume(claims: Claims, client: Client) -> SignedIn:
     visit = resume_login_session(uuid.UUID(claims["sid"]), client)
     if isinstance(visit, Over):
         raise _revoked(visit.reason)
+    if runtime().settings.MFA_REQUIRED and not visit.has_factor:
+        raise FactorSetupRequired
     told = datetime.fromtimestamp(claims["auth_time"], UTC)
     return replace(visit, auth_time=min(visit.auth_time, told))
 
@@ -133,7 +191,10 @@ def resume(claims: Claims, client: Client) -> SignedIn:
 def _sign_in(proof: sign_in.Proof, client: Client, device_name: str | None, refresh_transport: str) -> SignedInByApi:
     client = replace(client, device_name=clean_name(device_name or "") or None)
     key = current_key()
-    outcome = sign_in.start_sign_in(proof, client, kind=API, refresh_transport=refresh_transport)
+    return _outcome(sign_in.start_sign_in(proof, client, kind=API, refresh_transport=refresh_transport), key)
+
+
+def _outcome(outcome: sign_in.Started | sign_in.Pending, key: Key) -> SignedInByApi:
     if isinstance(outcome, sign_in.Pending):
         raise _step_required(outcome)
     return _delivered(outcome, key)
@@ -150,7 +211,9 @@ def _revoked(reason: str | None) -> SessionRevoked:
     return SessionRevoked(**({"reason": str(reason)} if reason else {}))
 
 
-def _step_required(pending: sign_in.Pending) -> AccountDeletionPending:
-    assert pending.step is Step.KEEP_ACCOUNT
+def _step_required(pending: sign_in.Pending) -> DomainError:
+    if pending.step is Step.SECOND_FACTOR:
+        with transaction() as tx:
+            return MfaRequired(mfa_token=pending.handle, methods=list(second_factor.methods_of(tx, pending.user_id)))
     assert pending.deletion_due_at is not None
     return AccountDeletionPending(step_token=pending.handle, deletion_due_at=pending.deletion_due_at.isoformat())

@@ -18,6 +18,7 @@ from webapp.policy.security_events import EventKind
 from webapp.services import account_mail
 from webapp.services.addresses import address_key, parse_address
 from webapp.services.client import OPERATOR
+from webapp.services.factors import reset_factors
 from webapp.services.login_sessions import end_login_sessions, lock_users
 from webapp.services.security_events import record_event
 from webapp.services.sign_in import end_steps
@@ -73,6 +74,12 @@ def enable_user(email: str) -> None:
         if user.disabled_at is not None:
             user.disabled_at = None
             record_event(tx, user.id, EventKind.ENABLED, OPERATOR)
+
+
+def reset_factors_of(email: str) -> None:
+    """Take an account's second factors away, for an owner who has lost them all. Raises NotFound."""
+    with transaction() as tx:
+        reset_factors(tx, _find(tx, email), OPERATOR)
 
 
 def sign_out_user(email: str) -> int:

@@ -1,7 +1,9 @@
 """What the account pages ask for. Shape only: meaning is the services'."""
 
-from wtforms import SelectField
+from flask_babel import lazy_gettext as _
+from wtforms import HiddenField, SelectField, StringField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than its stubs
+from wtforms.validators import DataRequired
 
 from webapp.errors import DomainError
 from webapp.http.forms import Form, email_field, name_field, password_field
@@ -42,6 +44,27 @@ class EmailForm(Form):
     places = {"email_invalid": "email", "email_unchanged": "email"}
 
     email = email_field()
+
+
+class CodeForm(Form):
+    """A code of an authenticator app."""
+
+    places = {"factor_refused": "code"}
+
+    code = StringField(validators=[DataRequired(_("Please enter the code."))])
+
+
+class NewPasskeyForm(Form):
+    """A passkey that the browser has made."""
+
+    credential = HiddenField()
+    name = name_field()
+
+
+class PasskeyNameForm(Form):
+    """What a passkey is called."""
+
+    name = name_field()
 
 
 class ConfirmForm(Form):

@@ -29,6 +29,12 @@ SENTENCES = {
     "address_taken_over": lazy_gettext(
         "An earlier account with this address, which nobody had confirmed, was removed."
     ),
+    "factor_added": lazy_gettext("A second factor was set up."),
+    "factor_removed": lazy_gettext("A second factor was removed."),
+    "factors_reset": lazy_gettext("We removed the second factors, because they were lost."),
+    "recovery_codes_made": lazy_gettext("New recovery codes were made; the old ones are void."),
+    "recovery_code_used": lazy_gettext("A recovery code was used."),
+    "sign_in_mailed": lazy_gettext("Somebody asked for a mail to sign in with."),
     "disabled": lazy_gettext("We closed the account."),
     "enabled": lazy_gettext("We opened the account again."),
 }

@@ -2,11 +2,11 @@
 
 from flask import Flask
 
-from webapp.blueprints.api import accounts, auth, document, events, federation, me, sessions
+from webapp.blueprints.api import accounts, auth, document, events, factors, federation, me, sessions
 from webapp.blueprints.api.blueprint import bp
 from webapp.blueprints.api.refusals import map_refusals
 
-__all__ = ["accounts", "auth", "bp", "document", "events", "federation", "me", "register", "sessions"]
+__all__ = ["accounts", "auth", "bp", "document", "events", "factors", "federation", "me", "register", "sessions"]
 
 map_refusals(bp)
 

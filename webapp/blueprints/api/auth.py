@@ -25,6 +25,8 @@ Body = dict[str, Any]
     errors.AccountDisabled,
     errors.PasswordBlocked,
     errors.AccountDeletionPending,
+    errors.MfaRequired,
+    errors.FactorSetupRequired,
     errors.OriginRefused,
     errors.TooManyAttempts,
     errors.Busy,

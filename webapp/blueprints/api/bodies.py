@@ -64,6 +64,16 @@ class Choice(fields.String):
         super().__init__(validate=OneOf(choices, error=error), metadata=about, **kwargs)
 
 
+class Credential(fields.Dict):
+    """What a browser or a phone makes of a passkey (Web Authentication Level 3, section 5.1.8)."""
+
+    default_error_messages = {**_MESSAGES, "invalid": _("This is not an object.")}
+
+    def __init__(self, *, note: str, **kwargs: Any) -> None:
+        example = {"id": "AQIDBA", "rawId": "AQIDBA", "type": "public-key", "response": {}}
+        super().__init__(metadata={"description": note, "examples": [example]}, **kwargs)
+
+
 class Count(fields.Integer):
     """A number in an address, as one would write it: no sign, no spaces, no digits of other scripts."""
 
@@ -96,6 +106,11 @@ def _email(**kwargs: Any) -> Text:
 
 def _password(note: str) -> Text:
     return Text(LONGEST_PASSWORD, at_least=1, required=True, example=_PASSWORD_EXAMPLE, note=note)
+
+
+def _mfa_token() -> Text:
+    note = "As it came with mfa_required."
+    return Text(LONGEST_TOKEN, at_least=1, required=True, example=_TOKEN_EXAMPLE, note=note)
 
 
 class RegisterBody(Strict):
@@ -174,6 +189,41 @@ class IdTokenBody(SignInBody):
 
     id_token = Text(LONGEST_ID_TOKEN, at_least=1, required=True, example=_JWT_EXAMPLE, note="The ID token, as it is.")
     nonce = Text(256, at_least=1, required=True, example=_NONCE_EXAMPLE, note="As /nonce gave it.")
+
+
+class MfaBody(Strict):
+    """The second factor of a sign-in that waits for it."""
+
+    mfa_token = Text(
+        LONGEST_TOKEN, at_least=1, required=True, example=_TOKEN_EXAMPLE, note="As it came with mfa_required."
+    )
+    method = Choice(
+        ("totp", "recovery", "passkey"), _("This is one of: totp, recovery, passkey."), note="How.", required=True
+    )
+    code = Text(100, example="492039", note="The code, for totp and recovery.")
+    credential = Credential(note="What the passkey signed, for passkey.")
+
+
+class MfaTokenBody(Strict):
+    """A sign-in that waits for its second factor."""
+
+    mfa_token = Text(
+        LONGEST_TOKEN, at_least=1, required=True, example=_TOKEN_EXAMPLE, note="As it came with mfa_required."
+    )
+
+
+class PasskeyBody(SignInBody):
+    """What a passkey signed."""
+
+    credential = Credential(note="As PublicKeyCredential.toJSON() gives it.", required=True)
+
+
+class ReauthenticateBody(Strict):
+    """The password once more, and the second factor where the account has one."""
+
+    password = _password("The present password.")
+    method = Choice(("totp", "recovery"), _("This is one of: totp, recovery."), note="How the second factor is shown.")
+    code = Text(100, example="492039", note="Its code.")
 
 
 class StepBody(Strict):

@@ -14,6 +14,7 @@ METHODS: Final = ("get", "post", "put", "patch", "delete")
 # In the order in which one gets to know them.
 RESOURCES: Final[Mapping[str, Any]] = {
     "auth": lazy_gettext("Sign-in"),
+    "factors": lazy_gettext("Second factors and passkeys"),
     "federation": lazy_gettext("Sign-in with a provider"),
     "accounts": lazy_gettext("New accounts and mailed links"),
     "me": lazy_gettext("The account"),

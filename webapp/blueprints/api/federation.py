@@ -20,6 +20,8 @@ Body = dict[str, Any]
 _SIGN_IN = (
     errors.AccountDisabled,
     errors.AccountDeletionPending,
+    errors.MfaRequired,
+    errors.FactorSetupRequired,
     errors.OriginRefused,
     errors.TooManyAttempts,
     errors.NotFound,

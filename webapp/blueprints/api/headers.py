@@ -51,6 +51,8 @@ _OF_CALLS: Final[dict[str, tuple[str, ...]]] = {
     "reset_password": ("Set-Cookie",),
     "login": ("Set-Cookie",),
     "keep_account": ("Set-Cookie",),
+    "pass_second_factor": ("Set-Cookie",),
+    "sign_in_with_passkey": ("Set-Cookie",),
     "exchange_code": ("Set-Cookie",),
     "sign_in_with_id_token": ("Set-Cookie",),
     "authorize": ("Set-Cookie", "Location"),

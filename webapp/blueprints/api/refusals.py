@@ -19,6 +19,8 @@ _POINTERS: dict[tuple[str | None, str], str] = {
     ("api.change_password", "password_refused"): "/new_password",
     ("api.change_password", "invalid_credentials"): "/current_password",
     ("api.delete_me", "invalid_credentials"): "/password",
+    ("api.reauthenticate", "invalid_credentials"): "/password",
+    (None, "factor_refused"): "/code",
 }
 
 

@@ -38,6 +38,24 @@ class TokensReply(Reply):
     session_id = fields.UUID(required=True, metadata=_said(UUID_EXAMPLE))
 
 
+class PasskeyOptionsReply(Reply):
+    """What `navigator.credentials.get` or a phone's passkey API takes (Web Authentication Level 3, section 5.5)."""
+
+    public_key = fields.Dict(
+        required=True,
+        data_key="publicKey",
+        metadata=_said({"challenge": "kGq0mQ9n1Zr2sT3uV4wX5yA6bC7dE8fH9iJ0kL1mN2o", "rpId": "login.example.com"}),
+    )
+
+
+class AccessTokenReply(Reply):
+    """A new access token for the session that goes on."""
+
+    access_token = fields.String(required=True, metadata=_said("eyJ…", "A JWT by RFC 9068."))
+    token_type = fields.String(required=True, metadata=_said("Bearer", enum=["Bearer"]))
+    expires_in = fields.Integer(required=True, metadata=_said(600, "Seconds.", minimum=0))
+
+
 class NonceReply(Reply):
     """A nonce for the provider's SDK."""
 
@@ -150,4 +168,9 @@ class ProblemReply(Reply):
         }
     )
     step_token = fields.String(metadata={"description": "With account_deletion_pending: for /auth/keep-account."})
+    mfa_token = fields.String(metadata={"description": "With mfa_required: for /auth/mfa."})
+    methods = fields.List(
+        fields.String(),
+        metadata={"description": "With mfa_required and reauthentication_required: by which it can be shown."},
+    )
     deletion_due_at = fields.AwareDateTime(metadata={"description": "With account_deletion_pending: when."})

@@ -1,4 +1,4 @@
-"""Register, sign in, sign out, prove again, forget a password."""
+"""Register, sign in, sign out, forget a password."""
 
 from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -6,12 +6,12 @@ from flask_babel import get_locale, gettext
 from flask_login import current_user
 
 from webapp.blueprints.auth.blueprint import bp
-from webapp.blueprints.auth.forms import ConfirmForm, ForgotPasswordForm, LoginForm, ReauthenticateForm, RegisterForm
+from webapp.blueprints.auth.forms import ForgotPasswordForm, LoginForm, RegisterForm
 from webapp.http import cookie_delivery
 from webapp.http.client import client_of
 from webapp.http.identity import signed_in
 from webapp.http.redirects import safe_next, see_other
-from webapp.services import identities, login_sessions, passwords, registration, sign_in
+from webapp.services import login_sessions, passwords, registration, sign_in
 from webapp.services.client import Client
 
 
@@ -55,23 +55,6 @@ def login() -> ResponseReturnValue:
     return render_template("auth/login.html", form=form), 422 if form.is_submitted() else 200
 
 
-@bp.route("/login/keep", methods=["GET", "POST"])
-def keep_account() -> ResponseReturnValue:
-    """A step of signing in: the account is about to be deleted, unless its owner keeps it now."""
-    step = sign_in.find_step(cookie_delivery.step_handle())
-    if step is None:
-        return redirect(url_for("auth.login"))
-    form = ConfirmForm()
-    if form.validate_on_submit() and (
-        done := form.showing(sign_in.keep_account, cookie_delivery.step_handle(), client_of(request))
-    ):
-        response = cookie_delivery.deliver(done.value, None)
-        flash(gettext("Good to have you back. Your account will not be deleted."), "success")
-        return response
-    page = render_template("auth/keep_account.html", form=form, deletion_due_at=step.deletion_due_at)
-    return page, 422 if form.is_submitted() else 200
-
-
 @bp.post("/logout")
 def logout() -> ResponseReturnValue:
     """End this login session, on the server and in the browser."""
@@ -79,19 +62,6 @@ def logout() -> ResponseReturnValue:
     cookie_delivery.sign_out()
     flash(gettext("You are signed out."), "success")
     return see_other(url_for("home.index"))
-
-
-@bp.route("/reauthenticate", methods=["GET", "POST"])
-def reauthenticate() -> ResponseReturnValue:
-    """Prove once more who one is, before a change to who can get in."""
-    form = ReauthenticateForm(next=request.args.get("next", ""))
-    if form.validate_on_submit() and form.showing(
-        passwords.reauthenticate, signed_in(), form.password.data, client_of(request)
-    ):
-        cookie_delivery.renew()
-        return see_other(safe_next(form.next.data, default=url_for("account.profile")))
-    ways = [way for way in identities.list_connections(signed_in()) if way.linked and not way.blocked]
-    return render_template("auth/reauthenticate.html", form=form, ways=ways), 422 if form.is_submitted() else 200
 
 
 @bp.route("/password/forgot", methods=["GET", "POST"])

@@ -35,6 +35,13 @@ def change_password() -> BaseResponse:
     return see_other(url_for("account.password"))
 
 
+@bp.get("/.well-known/passkey-endpoints")
+def passkey_endpoints() -> Response:
+    """Where passkeys are made and managed (W3C, Passkey Endpoints Well-Known URL)."""
+    page = runtime().settings.PUBLIC_URL + url_for("account.list_passkeys")
+    return jsonify(enroll=page, manage=page)
+
+
 @bp.get("/.well-known/jwks.json")
 def jwks() -> Response:
     """The keys by which anybody can verify our access tokens (RFC 7517)."""
