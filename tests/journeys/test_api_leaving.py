@@ -153,7 +153,7 @@ def test_a_step_goes_on_at_the_door_where_it_began(
     browser.sign_in(alice)
     handles: list[str] = []
     with monkeypatch.context() as spying:
-        spying.setattr("webapp.services.sign_in.digest", lambda handle: handles.append(handle) or "")
+        spying.setattr("webapp.services.sign_in_steps.digest", lambda handle: handles.append(handle) or "")
         browser.get("/login/keep")
     assert handles
     assert handles[0] != token

@@ -14,7 +14,7 @@ from webapp import clock
 from webapp.errors import InvalidCredentials, NotSignedIn, PasswordBlocked
 from webapp.models import LoginSession, User
 from webapp.policy.login_sessions import EndReason
-from webapp.services import email_change, passwords, sign_in
+from webapp.services import email_change, passwords, reauthentication, sign_in
 from webapp.services.client import Client
 from webapp.services.hashing import PasswordHashing
 from webapp.services.login_sessions import SignedIn, end_login_sessions, lock_live, resume_login_session
@@ -116,7 +116,7 @@ def test_a_sign_in_waits_for_a_change_that_is_under_way_and_then_fails(
 CHANGES: dict[str, Callable[[SignedIn], object]] = {
     "password": lambda me: passwords.change_password(me, PASSWORD, NEW_PASSWORD, CLIENT),
     "address": lambda me: email_change.request_email_change(me, "new@example.com", CLIENT),
-    "proof": lambda me: passwords.reauthenticate(me, PASSWORD, CLIENT),
+    "proof": lambda me: reauthentication.prove_password_again(me, PASSWORD, CLIENT),
 }
 
 

@@ -23,7 +23,7 @@ from webapp.errors import (
 from webapp.models import LoginSession, SignInInProgress, User
 from webapp.policy.login_sessions import MOST_A_USER
 from webapp.policy.sign_in import Step
-from webapp.services import sign_in
+from webapp.services import sign_in, sign_in_steps
 from webapp.services.client import Client
 from webapp.services.sign_in import MAILED_LINK, PASSWORD, Pending, Proof, Started
 
@@ -94,21 +94,21 @@ def test_a_step_is_kept_as_a_hash_carries_no_rights_and_remembers_what_was_wante
     handle = wait_to_keep(rows)
     assert handle not in {value for _, value in rows.texts()}
     assert rows.live() == []
-    started = sign_in.keep_account(handle, CLIENT)
+    started = sign_in_steps.keep_account(handle, CLIENT)
     assert started.persistent
     assert rows.user().deletion_due_at is None
     assert rows.count(SignInInProgress) == 0
     with pytest.raises(SignInStepExpired):
-        sign_in.keep_account(handle, CLIENT)
+        sign_in_steps.keep_account(handle, CLIENT)
 
 
 @on_sqlite
 def test_a_handle_that_nobody_was_given_resumes_nothing(rows: Rows) -> None:
     wait_to_keep(rows)
     for handle in (None, "", "never given out"):
-        assert sign_in.find_step(handle) is None
+        assert sign_in_steps.find_step(handle) is None
         with pytest.raises(SignInStepExpired):
-            sign_in.keep_account(handle, CLIENT)
+            sign_in_steps.keep_account(handle, CLIENT)
 
 
 @pytest.mark.asvs("15.4.2")
@@ -118,7 +118,7 @@ def test_a_step_is_taken_once_however_many_try(app: Flask, rows: Rows) -> None:
     def take() -> str:
         with app.app_context():
             try:
-                sign_in.keep_account(handle, CLIENT)
+                sign_in_steps.keep_account(handle, CLIENT)
             except SignInStepExpired:
                 return "expired"
             return "kept"

@@ -19,15 +19,20 @@ from webapp.services.trusted_browsers import TRUST_LIFE
 
 DEVICE_COOKIE_LIFE = timedelta(days=400)  # the most a browser grants (RFC 6265bis, section 5.5)
 _FIRST_PROOF = "first_proof_at"
+_AFTER_SET_UP = "after_set_up"
 _STEP_HANDLE = "sign_in_step"
 _STEP_NEXT = "sign_in_next"
 _MAX_STEP_NEXT = 512  # bytes; a longer one would leave a visitor's cookie no room for the handle beside it
 
 
 def deliver(outcome: Started | Pending, next_path: str | None) -> BaseResponse:
-    """Sign the browser in and send it where it wanted to go; or send it to the step that comes before."""
+    """Sign the browser in and send it where it wanted to go; or send it to the step that comes before. After a step
+    `next_path` is None: where it wanted to go was said before.
+    """
     if isinstance(outcome, Pending):
-        session[_STEP_HANDLE], session[_STEP_NEXT] = outcome.handle, _short(safe_next(next_path, default=""))
+        session[_STEP_HANDLE] = outcome.handle
+        if next_path is not None:
+            session[_STEP_NEXT] = _short(safe_next(next_path, default=""))
         return see_other(url_for(f"auth.{outcome.step}"))
     wanted = next_path or session.get(_STEP_NEXT)
     _sign_in(outcome)
@@ -80,6 +85,21 @@ def first_proof_at() -> datetime | None:
     """When that was."""
     told = session.get(_FIRST_PROOF)
     return datetime.fromisoformat(told) if told else None
+
+
+def note_set_up(next_path: str) -> None:
+    """Keep where somebody wanted to go who has to set up a second factor first."""
+    session[_AFTER_SET_UP] = _short(next_path)
+
+
+def after_set_up() -> str:
+    """Where that was; "" where nowhere."""
+    return str(session.get(_AFTER_SET_UP, ""))
+
+
+def forget_set_up() -> None:
+    """They go on there now."""
+    session.pop(_AFTER_SET_UP, None)
 
 
 def _set_cookie(name: str, value: str, life: timedelta) -> None:

@@ -4,9 +4,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from flask import session
+from flask_wtf.csrf import generate_csrf
 from wtforms import HiddenField, StringField
 
-from webapp.errors import FactorRefused, PasskeyRefused
+from webapp.errors import DomainError, FactorRefused, PasskeyRefused
+from webapp.http.csrf import TOKEN_FIELD
 from webapp.http.forms import Form
 from webapp.services.second_factor import Answer, Method
 
@@ -19,6 +22,17 @@ class CodeOrPasskeyForm(Form):
     code = StringField()
     method = HiddenField()
     credential = HiddenField()
+
+    def tell(self, error: DomainError) -> None:
+        """Show a refusal. With a passkey, there is no code that could be wrong."""
+        is_passkey = isinstance(error, FactorRefused) and self.method.data == Method.PASSKEY
+        super().tell(PasskeyRefused() if is_passkey else error)
+
+
+def this_browser() -> str:
+    """What a challenge is tied to: the secret behind this browser's forms, new whenever somebody signs in or out."""
+    generate_csrf()
+    return str(session[TOKEN_FIELD])
 
 
 def credential_of(field: str | None) -> Mapping[str, Any]:
@@ -35,11 +49,15 @@ def credential_of(field: str | None) -> Mapping[str, Any]:
 
 
 def answer_of(form: CodeOrPasskeyForm) -> Answer:
-    """The second factor in a form. Raises FactorRefused or PasskeyRefused."""
-    try:
-        method = Method(form.method.data or "")
-    except ValueError:
-        raise FactorRefused from None
-    if method is Method.PASSKEY:
-        return Answer(method, credential=credential_of(form.credential.data))
+    """The second factor in a form; what is none becomes an answer that proves nothing."""
+    if form.method.data == Method.PASSKEY:
+        return Answer(Method.PASSKEY, credential=_credential_or_none(form.credential.data))
+    method = Method.RECOVERY if form.method.data == Method.RECOVERY else Method.TOTP
     return Answer(method, code=(form.code.data or "")[:100])
+
+
+def _credential_or_none(field: str | None) -> Mapping[str, Any] | None:
+    try:
+        return credential_of(field)
+    except PasskeyRefused:
+        return None

@@ -42,9 +42,9 @@ def clean_totp(typed: str) -> str | None:
 
 def clean_recovery(typed: str) -> str | None:
     """A recovery code as it is compared, or None: without dashes, and with what is read for another put right."""
-    code = typed.upper().replace("-", "").translate(_MISREAD)
-    code = "".join(code.split())
-    return code if len(code) == RECOVERY_LENGTH and set(code) <= set(ALPHABET) else None
+    plain = "".join(typed.split()).replace("-", "")
+    code = plain.upper().translate(_MISREAD)
+    return code if plain.isascii() and len(code) == RECOVERY_LENGTH and set(code) <= set(ALPHABET) else None
 
 
 def written(code: str) -> str:

@@ -44,3 +44,4 @@ class EventKind(StrEnum):
     RECOVERY_CODES_MADE = auto()
     RECOVERY_CODE_USED = auto()
     SIGN_IN_MAILED = auto()
+    SECOND_FACTOR_SLOWED = auto()

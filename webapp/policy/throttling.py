@@ -54,8 +54,16 @@ class Limit(Enum):
     # Whoever found an open screen, or copied a token that lives for a month, guesses the password to change it.
     REAUTHENTICATE = ("reauthenticate", "login session", OnSuccess.START_AGAIN, _per(10, minutes=15), _per(30, days=1))
 
-    # Whoever has the first factor guesses the second: a million codes, of which two are good at a time. The owner on
-    # another network still has their own counter; all together stop long before a code is likely to be found.
+    # Whoever has the first factor guesses the second: a million codes, of which two are good at a time. As with
+    # passwords the owner's known browser has a counter of its own; anybody else has one by network, and one all
+    # together, which stops long before a code is likely to be found.
+    SECOND_FACTOR_DEVICE = (
+        "second_factor_device",
+        "user, device",
+        OnSuccess.START_AGAIN,
+        _per(10, minutes=15),
+        _per(50, days=1),
+    )
     SECOND_FACTOR_NETWORK = ("second_factor_network", "user, network", OnSuccess.START_AGAIN, _per(10, minutes=15))
     SECOND_FACTOR = ("second_factor", "user", OnSuccess.GIVE_BACK, _per(30, hours=1), _per(100, days=1))
 
@@ -130,6 +138,13 @@ def login_buckets(*, account: str, network: str, known_device: str | None) -> tu
         Bucket(Limit.LOGIN_NETWORK, (network,)),
         Bucket(Limit.LOGIN_ACCOUNT, (account,)),
     )
+
+
+def factor_buckets(*, user: str, network: str, known_device: str | None) -> tuple[Bucket, ...]:
+    """The same for a guess at a second factor. Only who has shown the first one gets as far."""
+    if known_device is not None:
+        return (Bucket(Limit.SECOND_FACTOR_DEVICE, (user, known_device)),)
+    return Bucket(Limit.SECOND_FACTOR_NETWORK, (user, network)), Bucket(Limit.SECOND_FACTOR, (user,))
 
 
 def network_of(ip: str) -> str:

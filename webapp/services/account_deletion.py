@@ -25,13 +25,13 @@ UNCONFIRMED_FOR = timedelta(days=7)  # after which an account that nobody confir
 
 def schedule_deletion(signed_in: SignedIn, client: Client, *, password: str | None = None) -> datetime:
     """End every login session and delete the account after the waiting time; gives when. The password may stand in for
-    a fresh sign-in.
+    a fresh sign-in, where it is all that the account asks for.
 
     Raises NotSignedIn, ReauthenticationRequired, InvalidCredentials or TooManyAttempts.
     """
-    if password is None:
+    if password is None or signed_in.has_factor:
         require_fresh(signed_in)
-    else:
+    if password is not None:
         prove_own_password(signed_in, password, client)
     with transaction() as tx:
         user, _ = lock_live(tx, signed_in)

@@ -116,6 +116,7 @@ def confirm_email_change(signed_in: SignedIn, raw: str, client: Client) -> None:
             user.email_verified_at = clock.now()
             tx.flush()
             end_tokens(tx, user.id, Purpose.RESET_PASSWORD)  # they were mailed to the old address
+            end_steps(tx, user.id)  # so were links that sign in
             if old_key != user.email_key:
                 undo = issue_token(tx, user.id, Purpose.UNDO_EMAIL_CHANGE, data={"email": old_email})
                 account_mail.tell_old_address(tx, user, old_email, undo, client)

@@ -2,12 +2,12 @@
 
 from datetime import timedelta
 
-from sqlalchemy import delete, exists, select
+from sqlalchemy import ColumnElement, delete, exists, or_, select
 from sqlalchemy.orm import Session
 
 from webapp import clock
 from webapp.errors import LastFactorRequired
-from webapp.models import LoginSession, Passkey, TotpFactor, User
+from webapp.models import Base, LoginSession, Passkey, RecoveryCode, TotpFactor, User
 from webapp.policy.login_sessions import EndReason
 from webapp.policy.security_events import EventKind
 from webapp.services import account_mail, recovery_codes
@@ -54,13 +54,14 @@ def removed_factor(tx: Session, user: User, login_session: LoginSession, kind: s
 
 
 def remove_recent_factors(tx: Session, user: User) -> None:
-    """Take away what was set up lately, after an alarm: whoever was in the account may have set up their own. What is
-    older stays, or an alarm would be the way round it.
+    """Take away what was set up lately, after an alarm: whoever was in the account may have set up their own, or have
+    made codes to come back with. What is older stays, or an alarm would be the way round it.
     """
     since = clock.now() - RECENT
-    for table in (Passkey, TotpFactor):
-        recent = delete(table).where(table.user_id == user.id, table.created_at > since)
-        tx.execute(recent, execution_options={"synchronize_session": False})
+    _delete(tx, Passkey, Passkey.user_id == user.id, Passkey.created_at > since)
+    is_recent = or_(TotpFactor.confirmed_at.is_(None), TotpFactor.confirmed_at > since)
+    _delete(tx, TotpFactor, TotpFactor.user_id == user.id, is_recent)
+    _delete(tx, RecoveryCode, RecoveryCode.user_id == user.id, RecoveryCode.created_at > since)
     distrust_all(tx, user.id)
     if user.second_factor_since is not None and not _has_factor(tx, user):
         user.second_factor_since = None
@@ -69,8 +70,8 @@ def remove_recent_factors(tx: Session, user: User) -> None:
 
 def reset_factors(tx: Session, user: User, client: Client) -> None:
     """Take every factor away: an operator has made sure by other means that its owner has lost them."""
-    for table in (Passkey, TotpFactor):
-        tx.execute(delete(table).where(table.user_id == user.id), execution_options={"synchronize_session": False})
+    _delete(tx, Passkey, Passkey.user_id == user.id)
+    _delete(tx, TotpFactor, TotpFactor.user_id == user.id)
     recovery_codes.drop_codes(tx, user.id)
     distrust_all(tx, user.id)
     user.second_factor_since = None
@@ -78,6 +79,10 @@ def reset_factors(tx: Session, user: User, client: Client) -> None:
     end_steps(tx, user.id)
     record_event(tx, user.id, EventKind.FACTORS_RESET, client)
     account_mail.tell_of_factor(tx, user, client, change="factors_reset")
+
+
+def _delete(tx: Session, table: type[Base], *which: ColumnElement[bool]) -> None:
+    tx.execute(delete(table).where(*which), execution_options={"synchronize_session": False})
 
 
 def _has_factor(tx: Session, user: User) -> bool:

@@ -57,13 +57,17 @@ def send_sign_in_mail(email: str, client: Client) -> str:
 
 
 def is_for_here(raw: str, browser: str | None, client: Client) -> bool:
-    """Whether a mailed link works in this browser; spends nothing. Raises LinkInvalid and its kin, TooManyAttempts."""
+    """Whether a mailed link works in this browser; spends nothing. Raises NotFound, LinkInvalid and its kin, or
+    TooManyAttempts.
+    """
+    check_offered()
     with counting_misses(client), transaction() as tx:
         return _is_from(get_token(tx, raw, Purpose.SIGN_IN), browser)
 
 
 def prove_by_link(raw: str, browser: str | None, client: Client) -> Proof:
-    """Whom a mailed link signs in. Raises LinkInvalid and its kin, or TooManyAttempts."""
+    """Whom a mailed link signs in. Raises NotFound, LinkInvalid and its kin, or TooManyAttempts."""
+    check_offered()
     runtime().throttle.hit(Limit.LINK_NETWORK, network_of(client.ip))
     with transaction() as tx:
         if not _is_from(get_token(tx, raw, Purpose.SIGN_IN), browser):
@@ -74,7 +78,10 @@ def prove_by_link(raw: str, browser: str | None, client: Client) -> Proof:
 
 
 def prove_by_code(code: str, browser: str | None) -> Proof:
-    """Whom a typed code signs in. Few may be tried. Raises SignInStepExpired, FactorRefused or TooManyAttempts."""
+    """Whom a typed code signs in. Few may be tried. Raises NotFound, SignInStepExpired, FactorRefused or
+    TooManyAttempts.
+    """
+    check_offered()
     if browser is None:
         raise SignInStepExpired
     runtime().throttle.hit(Limit.MAILED_CODE, digest(browser))

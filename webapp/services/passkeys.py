@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum, auto
 from typing import Any
 
 from sqlalchemy import func, select
@@ -12,14 +13,14 @@ from sqlalchemy.exc import IntegrityError
 from webauthn import generate_registration_options, options_to_json, verify_registration_response
 from webauthn.helpers.structs import (
     AuthenticatorSelectionCriteria,
+    AuthenticatorTransport,
     CredentialDeviceType,
-    PublicKeyCredentialDescriptor,
     ResidentKeyRequirement,
     UserVerificationRequirement,
 )
 
 from webapp import clock
-from webapp.errors import NotFound, PasskeyKnown, PasskeyRefused, TooManyPasskeys
+from webapp.errors import NotFound, PasskeyKnown, TooManyPasskeys
 from webapp.models import Passkey
 from webapp.models.passkey import CREDENTIAL_ID_LENGTH, NAME_LENGTH
 from webapp.policy.names import clean_name
@@ -27,20 +28,31 @@ from webapp.services.client import Client
 from webapp.services.devices import device_name
 from webapp.services.factors import added_factor, removed_factor
 from webapp.services.login_sessions import SignedIn, lock_live, require_fresh
-from webapp.services.passkey_proofs import (
+from webapp.services.passkey_challenges import (
     CHALLENGE_LIFE,
     MALFORMED,
     challenge_of,
-    encoded,
+    for_registration,
     new_challenge,
+    refused,
     spend_challenge,
 )
+from webapp.services.passkey_keys import ALGORITHMS, require_plain
+from webapp.services.passkey_proofs import descriptors
 from webapp.services.runtime import runtime
-from webapp.services.security_events import log_security
 from webapp.services.transaction import transaction
 
 MOST_A_USER = 20
-_TRANSPORTS = frozenset({"usb", "nfc", "ble", "smart-card", "hybrid", "internal"})
+_TRANSPORTS = tuple(transport.value for transport in AuthenticatorTransport)
+_PLUGGED_IN = frozenset({"usb", "nfc", "ble"})
+
+
+class Kind(StrEnum):
+    """Where a passkey lives."""
+
+    SYNCED = auto()  # wherever its owner's password manager is
+    SECURITY_KEY = auto()
+    ONE_DEVICE = auto()
 
 
 @dataclass(frozen=True)
@@ -49,7 +61,7 @@ class PasskeyLine:
 
     id: uuid.UUID
     name: str
-    synced: bool
+    kind: Kind
     created_at: datetime
     last_used_at: datetime | None
 
@@ -59,7 +71,7 @@ def list_passkeys(signed_in: SignedIn) -> list[PasskeyLine]:
     query = select(Passkey).where(Passkey.user_id == signed_in.user_id).order_by(Passkey.id)
     with transaction() as tx:
         return [
-            PasskeyLine(row.id, row.name, row.synced, row.created_at, row.last_used_at) for row in tx.scalars(query)
+            PasskeyLine(row.id, row.name, _kind(row), row.created_at, row.last_used_at) for row in tx.scalars(query)
         ]
 
 
@@ -67,7 +79,7 @@ def registration_options(signed_in: SignedIn) -> dict[str, Any]:
     """What a browser needs to make a passkey. Raises ReauthenticationRequired or TooManyPasskeys."""
     require_fresh(signed_in)
     with transaction() as tx:
-        known = list(tx.scalars(select(Passkey.credential_id).where(Passkey.user_id == signed_in.user_id)))
+        known = list(tx.scalars(select(Passkey).where(Passkey.user_id == signed_in.user_id)))
     if len(known) >= MOST_A_USER:
         raise TooManyPasskeys
     settings = runtime().settings
@@ -77,12 +89,13 @@ def registration_options(signed_in: SignedIn) -> dict[str, Any]:
         user_id=signed_in.user_id.bytes,
         user_name=signed_in.email,
         user_display_name=signed_in.name or signed_in.email,
-        challenge=new_challenge(_for_registration(signed_in)),
+        challenge=new_challenge(for_registration(signed_in.login_session_id)),
         timeout=int(CHALLENGE_LIFE.total_seconds() * 1000),
         authenticator_selection=AuthenticatorSelectionCriteria(
             resident_key=ResidentKeyRequirement.REQUIRED, user_verification=UserVerificationRequirement.REQUIRED
         ),
-        exclude_credentials=[PublicKeyCredentialDescriptor(id=credential_id) for credential_id in known],
+        exclude_credentials=descriptors(known),
+        supported_pub_key_algs=ALGORITHMS,
     )
     told: dict[str, Any] = json.loads(options_to_json(options))
     return told
@@ -93,25 +106,26 @@ def add_passkey(signed_in: SignedIn, credential: Mapping[str, Any], name: str, c
     ReauthenticationRequired.
     """
     require_fresh(signed_in)
-    challenge = challenge_of(credential, _for_registration(signed_in))
+    challenge = challenge_of(credential, for_registration(signed_in.login_session_id))
     settings = runtime().settings
     try:
+        require_plain(credential)
         made = verify_registration_response(
             credential=dict(credential),
             expected_challenge=challenge,
             expected_rp_id=settings.passkey_host,
             expected_origin=settings.passkey_origins,
             require_user_verification=True,
+            supported_pub_key_algs=ALGORITHMS,
         )
     except MALFORMED as error:
-        log_security("passkey_refused", reason=type(error).__name__, user_id=signed_in.user_id)
-        raise PasskeyRefused from None
+        raise refused(type(error).__name__, signed_in.user_id) from None
     if len(made.credential_id) > CREDENTIAL_ID_LENGTH:
-        raise PasskeyRefused
+        raise refused("credential_id", signed_in.user_id)
     try:
         with transaction() as tx:
             user, login_session = lock_live(tx, signed_in)
-            spend_challenge(tx, encoded(challenge))
+            spend_challenge(tx, challenge)
             count = tx.scalar(select(func.count()).select_from(Passkey).where(Passkey.user_id == user.id)) or 0
             if count >= MOST_A_USER:
                 raise TooManyPasskeys
@@ -158,14 +172,16 @@ def remove_passkey(signed_in: SignedIn, passkey_id: uuid.UUID, client: Client) -
         removed_factor(tx, user, login_session, "passkey", client)
 
 
-def _for_registration(signed_in: SignedIn) -> str:
-    return f"register for {signed_in.user_id}"
+def _kind(passkey: Passkey) -> Kind:
+    if passkey.synced:
+        return Kind.SYNCED
+    transports = frozenset(passkey.transports.split())
+    return Kind.SECURITY_KEY if transports and transports <= _PLUGGED_IN else Kind.ONE_DEVICE
 
 
 def _transports(credential: Mapping[str, Any]) -> str:
-    told = credential.get("response", {}).get("transports")
-    known = [name for name in told if name in _TRANSPORTS] if isinstance(told, list) else []
-    return " ".join(dict.fromkeys(known))
+    told = credential["response"].get("transports")
+    return " ".join(name for name in _TRANSPORTS if name in told) if isinstance(told, list) else ""
 
 
 def _named(name: str, client: Client) -> str:

@@ -47,25 +47,14 @@ def verify_password(email: str, password: str, client: Client) -> Proof:
     return Proof(user.id, (PASSWORD,), clock.now(), password_changed_at=user.password_changed_at, failures=failures)
 
 
-def reauthenticate(signed_in: SignedIn, password: str, client: Client) -> None:
-    """Prove the password again, so that credentials may be changed for a while (ASVS 7.5.1).
-
-    Raises InvalidCredentials, TooManyAttempts, or NotSignedIn where the login session ended meanwhile.
-    """
-    prove_own_password(signed_in, password, client)
-    with transaction() as tx:
-        _, login_session = lock_live(tx, signed_in)
-        login_session.auth_time = clock.now()
-        record_event(
-            tx, signed_in.user_id, EventKind.REAUTHENTICATED, client, login_session_id=signed_in.login_session_id
-        )
-
-
 def change_password(signed_in: SignedIn, current_password: str, new_password: str, client: Client) -> None:
-    """Change the password; every other login session ends (ASVS 7.4.3).
+    """Change the password; every other login session ends (ASVS 7.4.3). It is one factor: where there is a second, the
+    sign-in has to be fresh by both.
 
-    Raises InvalidCredentials, PasswordRefused, TooManyAttempts or NotSignedIn.
+    Raises InvalidCredentials, PasswordRefused, TooManyAttempts, NotSignedIn or ReauthenticationRequired.
     """
+    if signed_in.has_factor:
+        require_fresh(signed_in)
     proven = prove_own_password(signed_in, current_password, client)
     if normalise_password(new_password) == normalise_password(current_password):
         raise PasswordRefused("unchanged")
@@ -76,8 +65,9 @@ def change_password(signed_in: SignedIn, current_password: str, new_password: st
         if user.password_hash != proven:  # changed in between: what was proven is not the current one any more
             raise InvalidCredentials
         _set_password(tx, user, password_hash)
-        # The proof that went before was with the old password; this one is with the new.
-        login_session.auth_time = clock.now()
+        if user.second_factor_since is None:
+            # The proof that went before was with the old password; this one is with the new.
+            login_session.auth_time = clock.now()
         others = LoginSession.id != signed_in.login_session_id
         end_login_sessions(tx, user.id, EndReason.PASSWORD_CHANGED, others)
         record_event(tx, user.id, EventKind.PASSWORD_CHANGED, client, login_session_id=signed_in.login_session_id)

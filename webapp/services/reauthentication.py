@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from webapp import clock
-from webapp.errors import FactorRefused, ReauthenticationRequired
+from webapp.errors import FactorRefused, PasskeyRefused, ReauthenticationRequired
 from webapp.models import User
 from webapp.policy.login_sessions import is_fresh
 from webapp.policy.security_events import EventKind
@@ -19,7 +19,7 @@ from webapp.services.client import Client
 from webapp.services.guessing import count_factor_guess, forget_factor_guesses
 from webapp.services.login_sessions import MULTI_FACTOR, SignedIn, lock_live
 from webapp.services.passwords import prove_own_password
-from webapp.services.second_factor import Answer
+from webapp.services.second_factor import Answer, Method
 from webapp.services.security_events import record_event
 from webapp.services.sign_in import PASSWORD
 from webapp.services.transaction import transaction
@@ -29,6 +29,17 @@ def factor_methods(signed_in: SignedIn) -> tuple[str, ...]:
     """By which methods the second factor can be shown; none where there is none."""
     with transaction() as tx:
         return second_factor.methods_of(tx, signed_in.user_id)
+
+
+def ways_of(signed_in: SignedIn) -> tuple[str, ...]:
+    """By what an app can prove again who its person is: the password, beside it one of the codes where there are any,
+    or a passkey alone. None where only signing in anew helps.
+    """
+    methods = factor_methods(signed_in)
+    codes = tuple(method for method in methods if method != Method.PASSKEY)
+    has_password = signed_in.password_changed_at is not None
+    by_password = ("password", *codes) if has_password and (codes or not signed_in.has_factor) else ()
+    return (*by_password, *(("passkey",) if Method.PASSKEY in methods else ()))
 
 
 def prove_password_again(signed_in: SignedIn, password: str, client: Client) -> bool:
@@ -59,13 +70,15 @@ def prove_factor_again(signed_in: SignedIn, answer: Answer, first_proof_at: date
     forget_factor_guesses(signed_in.user_id, client)
 
 
-def prove_passkey_again(signed_in: SignedIn, credential: Mapping[str, Any], client: Client) -> None:
-    """Prove by a passkey, unlocked by its owner: that is both factors. Raises PasskeyRefused, TooManyAttempts or
-    NotSignedIn.
+def prove_passkey_again(
+    signed_in: SignedIn, credential: Mapping[str, Any], client: Client, *, browser: str | None = None
+) -> None:
+    """Prove by a passkey, unlocked by its owner: that is both factors. `browser` is the secret that the options were
+    asked with. Raises PasskeyRefused, TooManyAttempts or NotSignedIn.
     """
-    proof = passkey_proofs.prove_sign_in(credential, client)
+    proof = passkey_proofs.prove_sign_in(credential, client, browser=browser)
     if proof.user_id != signed_in.user_id:
-        raise FactorRefused
+        raise PasskeyRefused
     with transaction() as tx:
         renew_proof(tx, signed_in, proof.methods, proof.at, client)
 

@@ -15,7 +15,7 @@ from webapp.models import LoginSession, User
 from webapp.policy.login_sessions import EndReason
 from webapp.policy.rotation import REUSED, Verdict, judge_refresh
 from webapp.policy.security_events import EventKind
-from webapp.services import account_mail
+from webapp.services import account_mail, second_factor
 from webapp.services.access_tokens import Subject
 from webapp.services.client import Client
 from webapp.services.login_sessions import end_login_sessions
@@ -73,12 +73,15 @@ def rotate_refresh_token(raw: str, client: Client) -> Tokens:
     The current one steps to the next. The one just left behind gets the current one again, within the leeway. Any
     other ends the login session: its owner reads of it in a mail, in the log of the account and on the next page.
 
-    Raises TokenInvalid, TokenExpired, SessionRevoked, StoreUnavailable, or RefreshReused (RFC 9700, section 4.14.2;
-    ASVS 10.4.5).
+    Raises TokenInvalid, TokenExpired, SessionRevoked, StoreUnavailable, FactorSetupRequired, which spends nothing, or
+    RefreshReused (RFC 9700, section 4.14.2; ASVS 10.4.5).
     """
     token, key = runtime().refresh_tokens.verify(raw), current_key()
     with transaction() as tx:
         verdict, line, reason = _step(tx, token, client)
+        goes_on = verdict in (Verdict.ROTATE, Verdict.REPEAT)
+        if goes_on and line is not None and second_factor.is_owed(line.subject.methods):
+            second_factor.require_factor(tx, line.subject.user_id)
     if verdict in REUSED and line is not None:
         _end_line(token, line, verdict, client)
         raise RefreshReused

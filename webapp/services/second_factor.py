@@ -1,7 +1,7 @@
 """The second factor at a door, and where a change of credentials asks for it again."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,10 +13,12 @@ from webapp.models import Passkey, TotpFactor, User
 from webapp.policy.second_factor import Method as Method
 from webapp.services import passkey_proofs, recovery_codes
 from webapp.services.client import Client
+from webapp.services.login_sessions import MULTI_FACTOR
+from webapp.services.runtime import runtime
 from webapp.services.security_events import log_security
 from webapp.services.totp_codes import prove_totp
-from webapp.services.transaction import transaction
 
+# RFC 8176 has no name for a recovery code.
 _AMR: Mapping[Method, tuple[str, ...]] = {Method.TOTP: ("otp",), Method.RECOVERY: ("recovery",)}
 
 
@@ -39,11 +41,17 @@ def methods_of(tx: Session, user_id: uuid.UUID) -> tuple[str, ...]:
     return tuple(method.value for method, there in found if there)
 
 
-def require_factor(user_id: uuid.UUID) -> None:
+def is_owed(methods: Collection[str]) -> bool:
+    """Whether the site demands a second factor and none was shown: in a browser that is trusted, or before it was
+    demanded. Then the account has to have one by now.
+    """
+    return runtime().settings.MFA_REQUIRED and MULTI_FACTOR not in methods
+
+
+def require_factor(tx: Session, user_id: uuid.UUID) -> None:
     """Raises FactorSetupRequired where a user has no second factor."""
-    with transaction() as tx:
-        if tx.scalar(select(User.second_factor_since).where(User.id == user_id)) is None:
-            raise FactorSetupRequired
+    if tx.scalar(select(User.second_factor_since).where(User.id == user_id)) is None:
+        raise FactorSetupRequired
 
 
 def prove(tx: Session, user: User, answer: Answer, client: Client) -> tuple[str, ...]:

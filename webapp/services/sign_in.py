@@ -20,9 +20,10 @@ from webapp.errors import (
     EmailUnverified,
     FactorSetupRequired,
     InvalidCredentials,
+    PasskeyRefused,
     PasswordBlocked,
 )
-from webapp.models import LoginSession, SignInInProgress, User
+from webapp.models import LoginSession, Passkey, SignInInProgress, User
 from webapp.models.login_session import USER_AGENT_LENGTH
 from webapp.policy.login_sessions import MOST_A_USER, EndReason
 from webapp.policy.one_time import Purpose
@@ -59,6 +60,7 @@ class Proof:
     at: datetime
     password_changed_at: datetime | None = None  # of the password that was proven
     failures: int = 0  # wrong passwords that went before the right one
+    passkey_id: uuid.UUID | None = None  # of the passkey that was shown
 
 
 @dataclass(frozen=True)
@@ -101,13 +103,15 @@ def start_sign_in(
     """Turn a proof into a login session of `kind` "web" or "api", or into the step that stands before it.
 
     Raises AccountDisabled, EmailUnverified (a new link was mailed), PasswordBlocked (a reset link was mailed),
-    FactorSetupRequired, or InvalidCredentials where what was proven no longer holds.
+    FactorSetupRequired, or InvalidCredentials or PasskeyRefused where what was proven no longer holds.
     """
     wanted = Wanted(kind, persistent=persistent, refresh_transport=refresh_transport)
     with transaction() as tx:
         user = proven_user(tx, proof)
         if PASSWORD in proof.methods and user.password_changed_at != proof.password_changed_at:
             raise InvalidCredentials  # whoever changed it in between wants proofs by the old one to be void
+        if proof.passkey_id is not None and tx.get(Passkey, proof.passkey_id) is None:
+            raise PasskeyRefused  # likewise: it was taken away in between
         verdict, outcome = go_on(tx, user, proof, client, wanted)
         if outcome is not None:
             return outcome

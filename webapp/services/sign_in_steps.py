@@ -13,7 +13,7 @@ from webapp import clock
 from webapp.errors import SignInStepExpired
 from webapp.models import SignInInProgress, User
 from webapp.policy.security_events import EventKind
-from webapp.policy.sign_in import Step
+from webapp.policy.sign_in import Step as Step
 from webapp.services import passkey_proofs, second_factor
 from webapp.services.client import Client
 from webapp.services.guessing import count_factor_guess, forget_factor_guesses

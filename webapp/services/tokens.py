@@ -162,22 +162,22 @@ def access_token_after(signed_in: SignedIn) -> AccessToken:
 def verify_access_token(raw: str) -> Claims:
     """The claims of an access token whose login session goes on, as far as news of a second ago tells; no query.
 
-    Raises TokenInvalid, TokenExpired, SessionRevoked or StoreUnavailable.
+    Raises TokenInvalid, TokenExpired, SessionRevoked, FactorSetupRequired or StoreUnavailable.
     """
     claims = runtime().access_tokens.verify(raw)
     if runtime().revoked.includes(claims["sid"]):
         raise _revoked(find_end_reason(uuid.UUID(claims["sid"])))
-    if runtime().settings.MFA_REQUIRED and sign_in.MULTI_FACTOR not in claims["amr"]:
-        # From a browser that is trusted, or from before it was demanded: then the account has to have a factor by now.
-        second_factor.require_factor(uuid.UUID(claims["sub"]))
+    if second_factor.is_owed(claims["amr"]):
+        with transaction() as tx:
+            second_factor.require_factor(tx, uuid.UUID(claims["sub"]))
     return claims
 
 
 def resume(claims: Claims, client: Client) -> SignedIn:
     """Who is behind a verified access token, by the login session's row itself. Raises SessionRevoked.
 
-    The proof is as old as the token says, where the session has a newer one: somebody who copied the token is not made
-    fresh by a password that its owner gave afterwards (ASVS 7.5.1).
+    The proof is as old as the token says, where the session has a newer one, and no more was proven: somebody who
+    copied the token is not made fresh by what its owner proved afterwards (ASVS 7.5.1).
     """
     visit = resume_login_session(uuid.UUID(claims["sid"]), client)
     if isinstance(visit, Over):
@@ -185,7 +185,8 @@ def resume(claims: Claims, client: Client) -> SignedIn:
     if runtime().settings.MFA_REQUIRED and not visit.has_factor:
         raise FactorSetupRequired
     told = datetime.fromtimestamp(claims["auth_time"], UTC)
-    return replace(visit, auth_time=min(visit.auth_time, told))
+    methods = tuple(method for method in visit.methods if method in claims["amr"])
+    return replace(visit, auth_time=min(visit.auth_time, told), methods=methods)
 
 
 def _sign_in(proof: sign_in.Proof, client: Client, device_name: str | None, refresh_transport: str) -> SignedInByApi:

@@ -12,7 +12,7 @@ from webapp.services.factors import added_factor, removed_factor
 from webapp.services.guessing import count_factor_guess, forget_factor_guesses
 from webapp.services.login_sessions import SignedIn, lock_live, require_fresh
 from webapp.services.runtime import runtime
-from webapp.services.totp_codes import PURPOSE, accept_code, open_secret
+from webapp.services.totp_codes import accept_code, open_secret, seal_secret
 from webapp.services.transaction import transaction
 
 SECRET_LENGTH = 32  # characters of base32: 160 bits (RFC 4226, section 4)
@@ -27,8 +27,10 @@ class TotpSetup:
 
 
 def begin_totp(signed_in: SignedIn) -> TotpSetup:
-    """The secret that waits to be confirmed, made where there is none. An app that is confirmed goes on until a new one
-    is. Raises ReauthenticationRequired, or NotFound where there is one.
+    """The secret that waits to be confirmed, made where there is none. It waits in this login session only: whoever
+    opened this page in another one, and perhaps kept what they saw, must not have it confirmed by the owner later.
+
+    Raises ReauthenticationRequired, or NotFound where an app is confirmed.
     """
     require_fresh(signed_in)
     with transaction() as tx:
@@ -36,14 +38,14 @@ def begin_totp(signed_in: SignedIn) -> TotpSetup:
         factor = tx.get(TotpFactor, user.id)
         if factor is not None and factor.confirmed_at is not None:
             raise NotFound
-        secret = None if factor is None else open_secret(factor)
+        secret = None if factor is None else open_secret(factor, waiting_in=signed_in.login_session_id)
         if secret is None:
             secret = pyotp.random_base32(SECRET_LENGTH)
-            sealed = runtime().sealer.seal(secret.encode(), purpose=PURPOSE, bound_to=str(user.id))
             if factor is None:
-                factor = TotpFactor(user_id=user.id, created_at=clock.now())
+                factor = TotpFactor(user_id=user.id)
                 tx.add(factor)
-            factor.sealed = sealed
+            factor.created_at = clock.now()
+            factor.sealed = seal_secret(secret, user.id, waiting_in=signed_in.login_session_id)
     site = runtime().settings.SITE_NAME
     uri = pyotp.TOTP(secret).provisioning_uri(name=signed_in.email, issuer_name=site)
     return TotpSetup(secret, uri)
@@ -60,9 +62,10 @@ def confirm_totp(signed_in: SignedIn, code: str, client: Client) -> None:
         factor = tx.get(TotpFactor, user.id, with_for_update=True)
         if factor is None or factor.confirmed_at is not None:
             raise NotFound
-        if not accept_code(factor, code):
+        secret = open_secret(factor, waiting_in=signed_in.login_session_id)
+        if secret is None or not accept_code(factor, secret, code):
             raise FactorRefused
-        factor.confirmed_at = clock.now()
+        factor.sealed, factor.confirmed_at = seal_secret(secret, user.id), clock.now()
         added_factor(tx, user, login_session, ("otp",), "totp", client)
     forget_factor_guesses(signed_in.user_id, client)
 

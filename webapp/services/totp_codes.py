@@ -12,19 +12,25 @@ from webapp.policy.second_factor import acceptable_steps, clean_totp
 from webapp.services.runtime import runtime
 from webapp.services.sealing import SealBroken
 
-PURPOSE = "totp"  # of the seal
+_PURPOSE = "totp"  # of the seal
 
 
 def prove_totp(tx: Session, user_id: uuid.UUID, code: str) -> bool:
     """Whether it is a code of the user's app that was not used before. The user's row is locked."""
     factor = tx.get(TotpFactor, user_id, with_for_update=True)
-    return factor is not None and factor.confirmed_at is not None and accept_code(factor, code)
+    if factor is None or factor.confirmed_at is None:
+        return False
+    secret = open_secret(factor)
+    if secret is None or not accept_code(factor, secret, code):
+        return False
+    factor.sealed = seal_secret(secret, user_id)  # under today's key: one that was replaced may go some day
+    return True
 
 
-def accept_code(factor: TotpFactor, code: str) -> bool:
+def accept_code(factor: TotpFactor, secret: str, code: str) -> bool:
     """Compare a code with those that are good now, and use its step up."""
-    typed, secret = clean_totp(code), open_secret(factor)
-    if typed is None or secret is None:
+    typed = clean_totp(code)
+    if typed is None:
         return False
     for step in acceptable_steps(clock.now(), factor.last_step):
         if hmac.compare_digest(pyotp.TOTP(secret).generate_otp(step), typed):
@@ -33,9 +39,19 @@ def accept_code(factor: TotpFactor, code: str) -> bool:
     return False
 
 
-def open_secret(factor: TotpFactor) -> str | None:
-    """The secret of an app; None where nobody can read it any more."""
+def seal_secret(secret: str, user_id: uuid.UUID, *, waiting_in: uuid.UUID | None = None) -> bytes:
+    """The secret of an app, bound to its user; while it waits to be confirmed, to the login session, too."""
+    return runtime().sealer.seal(secret.encode(), purpose=_PURPOSE, bound_to=_owner(user_id, waiting_in))
+
+
+def open_secret(factor: TotpFactor, *, waiting_in: uuid.UUID | None = None) -> str | None:
+    """The secret of an app; None where nobody can read it any more, or not here."""
     try:
-        return runtime().sealer.open(factor.sealed, purpose=PURPOSE, bound_to=str(factor.user_id)).decode()
+        owner = _owner(factor.user_id, waiting_in)
+        return runtime().sealer.open(factor.sealed, purpose=_PURPOSE, bound_to=owner).decode()
     except SealBroken:
         return None
+
+
+def _owner(user_id: uuid.UUID, waiting_in: uuid.UUID | None) -> str:
+    return str(user_id) if waiting_in is None else f"{user_id} in {waiting_in}"

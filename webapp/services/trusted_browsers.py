@@ -43,8 +43,11 @@ def is_trusted(tx: Session, user_id: uuid.UUID, secret: str | None) -> bool:
 
 
 def trust_browser(tx: Session, user_id: uuid.UUID, client: Client) -> str:
-    """Trust a browser from now on; gives the secret that it is to keep."""
+    """Trust a browser from now on; gives the secret that it is to keep, in place of the one it had."""
     secret, now = secrets.token_urlsafe(SECRET_BYTES), clock.now()
+    if client.trust is not None:
+        had = (TrustedBrowser.user_id == user_id, TrustedBrowser.secret_hash == digest(client.trust))
+        tx.execute(delete(TrustedBrowser).where(*had), execution_options={"synchronize_session": False})
     tx.add(
         TrustedBrowser(
             user_id=user_id,

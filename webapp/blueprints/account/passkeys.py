@@ -2,7 +2,7 @@
 
 import uuid
 
-from flask import Response, flash, jsonify, render_template, request, url_for
+from flask import flash, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
@@ -28,9 +28,10 @@ def list_passkeys() -> ResponseReturnValue:
 
 @bp.get("/security/passkeys/options")
 @fresh_sign_in
-def new_passkey_options() -> Response:
+def new_passkey_options() -> ResponseReturnValue:
     """What the browser needs to make one."""
-    return jsonify(passkeys.registration_options(signed_in()))
+    done = NewPasskeyForm(formdata=None).showing(passkeys.registration_options, signed_in())
+    return jsonify(done.value) if done else redirect(url_for("account.list_passkeys"))
 
 
 @bp.post("/security/passkeys")
@@ -77,5 +78,11 @@ def _add(me: SignedIn, credential: str | None, name: str, client: Client) -> Non
 
 def _page(form: Form) -> ResponseReturnValue:
     found = passkeys.list_passkeys(signed_in())
-    page = render_template("account/passkeys.html", form=form, new=NewPasskeyForm(formdata=None), passkeys=found)
+    page = render_template(
+        "account/passkeys.html",
+        form=form,
+        new=NewPasskeyForm(formdata=None),
+        passkeys=found,
+        has_room=len(found) < passkeys.MOST_A_USER,
+    )
     return page, 422 if form.is_submitted() else 200

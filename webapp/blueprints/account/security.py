@@ -1,13 +1,12 @@
 """What protects this account: the second factors, and the browsers in which they are not asked for."""
 
-import io
 import uuid
+from dataclasses import dataclass
 
 import segno
 from flask import flash, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
-from markupsafe import Markup
 
 from webapp.blueprints.account.blueprint import bp
 from webapp.blueprints.account.forms import CodeForm, ConfirmForm
@@ -19,6 +18,16 @@ from webapp.http.identity import signed_in
 from webapp.http.redirects import safe_next, see_other
 from webapp.services import protection, recovery_codes, totp, trusted_browsers
 
+QUIET_ZONE = 4  # modules of nothing around a QR code, by which cameras find it
+
+
+@dataclass(frozen=True)
+class QrCode:
+    """A QR code to be drawn in the page, without a style: a strict CSP lets it be shown."""
+
+    size: int  # modules, the quiet zone included
+    path: str  # the dark ones, for <path d>
+
 
 @bp.get("/security")
 def security() -> ResponseReturnValue:
@@ -28,11 +37,21 @@ def security() -> ResponseReturnValue:
 
 @bp.get("/security/set-up")
 def set_up_factor() -> ResponseReturnValue:
-    """The site demands a second factor: which shall it be."""
-    next_path = safe_next(request.args.get("next"), default=url_for("account.profile"))
+    """Which second factor shall it be: a free choice, or on the way to where one is demanded first."""
+    next_path = safe_next(request.args.get("next"), default="")
     if signed_in().has_factor:
-        return see_other(next_path)
-    return render_template("account/set_up_factor.html", next_path=next_path)
+        return see_other(next_path or url_for("account.profile"))
+    if next_path:
+        cookie_delivery.note_set_up(next_path)
+    return render_template("account/set_up_factor.html")
+
+
+@bp.get("/security/go-on")
+def after_set_up() -> ResponseReturnValue:
+    """A second factor is set up: on to where somebody wanted to go before."""
+    next_path = cookie_delivery.after_set_up()
+    cookie_delivery.forget_set_up()
+    return see_other(safe_next(next_path, default=url_for("account.security")))
 
 
 @bp.route("/security/totp", methods=["GET", "POST"])
@@ -65,6 +84,8 @@ def remove_totp() -> ResponseReturnValue:
 @fresh_sign_in
 def recovery_codes_page() -> ResponseReturnValue:
     """Make recovery codes, and show them this once."""
+    if not signed_in().has_factor:  # they only stand in for one
+        return see_other(url_for("account.security"))
     form = ConfirmForm()
     if form.validate_on_submit() and (done := form.showing(recovery_codes.make_codes, signed_in(), client_of(request))):
         return render_template("account/recovery_codes.html", form=form, codes=done.value, left=len(done.value))
@@ -91,8 +112,8 @@ def _overview(form: ConfirmForm) -> ResponseReturnValue:
     return page, 422 if form.is_submitted() else 200
 
 
-def _qr(uri: str) -> Markup:
-    """The QR code as SVG in the page, without a style: a strict CSP lets it be shown."""
-    out = io.BytesIO()
-    segno.make(uri, error="m").save(out, kind="svg", xmldecl=False, svgns=False, omitsize=True, border=4, svgclass="qr")
-    return Markup(out.getvalue().decode())  # noqa: S704  (made here, and an address in it is drawn, not written)
+def _qr(uri: str) -> QrCode:
+    code = segno.make(uri, error="m")
+    rows = [bytes(row) for row in code.matrix_iter(border=QUIET_ZONE)]
+    dark = [(x, y) for y, row in enumerate(rows) for x, module in enumerate(row) if module]
+    return QrCode(len(rows), "".join(f"M{x} {y}h1v1h-1z" for x, y in dark))

@@ -34,6 +34,9 @@ SENTENCES = {
     "factors_reset": lazy_gettext("We removed the second factors, because they were lost."),
     "recovery_codes_made": lazy_gettext("New recovery codes were made; the old ones are void."),
     "recovery_code_used": lazy_gettext("A recovery code was used."),
+    "second_factor_slowed": lazy_gettext(
+        "After the first step of signing in, wrong codes were entered so often that further tries had to wait."
+    ),
     "sign_in_mailed": lazy_gettext("Somebody asked for a mail to sign in with."),
     "disabled": lazy_gettext("We closed the account."),
     "enabled": lazy_gettext("We opened the account again."),

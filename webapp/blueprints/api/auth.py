@@ -66,6 +66,7 @@ def keep_account(body: Body) -> Body:
     errors.TokenExpired,
     errors.SessionRevoked,
     errors.RefreshReused,
+    errors.FactorSetupRequired,
     errors.OriginRefused,
     is_open=True,
 )

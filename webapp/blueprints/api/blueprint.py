@@ -21,7 +21,10 @@ from webapp.http.problems import CODES, MEDIA_TYPE, STATUS
 View = TypeVar("View", bound=Callable[..., Any])
 Doc = dict[str, Any]
 
-BY_TOKEN = (errors.AccessTokenMissing, errors.TokenInvalid, errors.TokenExpired, errors.SessionRevoked)
+BY_TOKEN = (
+    *(errors.AccessTokenMissing, errors.TokenInvalid, errors.TokenExpired, errors.SessionRevoked),
+    errors.FactorSetupRequired,
+)
 BY_BODY = (errors.MalformedBody, errors.UnsupportedBody, errors.ValidationFailed)
 BY_STATUS = (400, 403, 413, 500, 503)  # what may happen to any request, before its view or in it
 

@@ -5,7 +5,7 @@ import uuid
 from typing import Any
 
 from flask_babel import lazy_gettext as _
-from marshmallow import RAISE, Schema, fields
+from marshmallow import RAISE, Schema, ValidationError, fields, validates_schema
 from marshmallow.validate import Length, OneOf, Range
 
 from webapp.blueprints.api.examples import UUID_EXAMPLE
@@ -22,6 +22,7 @@ _JWT_EXAMPLE = "eyJhbGciOiJIUzI1NiIsInR5cCI6InJ0K2p3dCJ9.eyJzaWQiOiIwMTk5YzBkZSJ
 _NONCE_EXAMPLE = "1795599000.Jm3vV0yq.5d4c1a"
 _REDIRECT_EXAMPLE = "com.example.app:/callback"
 _PASSWORD_EXAMPLE = "seven quiet otters crossing"
+_FACTORS, _NO_FACTOR = ("totp", "recovery", "passkey"), _("This is one of: totp, recovery, passkey.")
 _MESSAGES = {
     "required": _("This is missing."),
     "null": _("This may not be null."),
@@ -108,8 +109,7 @@ def _password(note: str) -> Text:
     return Text(LONGEST_PASSWORD, at_least=1, required=True, example=_PASSWORD_EXAMPLE, note=note)
 
 
-def _mfa_token() -> Text:
-    note = "As it came with mfa_required."
+def _token(note: str) -> Text:
     return Text(LONGEST_TOKEN, at_least=1, required=True, example=_TOKEN_EXAMPLE, note=note)
 
 
@@ -124,13 +124,7 @@ class RegisterBody(Strict):
 class TokenBody(Strict):
     """A mailed link's token."""
 
-    token = Text(
-        LONGEST_TOKEN,
-        at_least=1,
-        required=True,
-        example=_TOKEN_EXAMPLE,
-        note="The last part of the address in the mail.",
-    )
+    token = _token("The last part of the address in the mail.")
 
 
 class EmailBody(Strict):
@@ -169,9 +163,7 @@ class LoginBody(SignInBody):
 class AppCodeBody(SignInBody):
     """The code that came back to the app, and the proof that it is the app that asked."""
 
-    code = Text(
-        LONGEST_TOKEN, at_least=1, required=True, example=_TOKEN_EXAMPLE, note="As it came back to `redirect_uri`."
-    )
+    code = _token("As it came back to `redirect_uri`.")
     code_verifier = Text(
         128,
         at_least=43,
@@ -191,25 +183,18 @@ class IdTokenBody(SignInBody):
     nonce = Text(256, at_least=1, required=True, example=_NONCE_EXAMPLE, note="As /nonce gave it.")
 
 
-class MfaBody(Strict):
-    """The second factor of a sign-in that waits for it."""
-
-    mfa_token = Text(
-        LONGEST_TOKEN, at_least=1, required=True, example=_TOKEN_EXAMPLE, note="As it came with mfa_required."
-    )
-    method = Choice(
-        ("totp", "recovery", "passkey"), _("This is one of: totp, recovery, passkey."), note="How.", required=True
-    )
-    code = Text(100, example="492039", note="The code, for totp and recovery.")
-    credential = Credential(note="What the passkey signed, for passkey.")
-
-
 class MfaTokenBody(Strict):
     """A sign-in that waits for its second factor."""
 
-    mfa_token = Text(
-        LONGEST_TOKEN, at_least=1, required=True, example=_TOKEN_EXAMPLE, note="As it came with mfa_required."
-    )
+    mfa_token = _token("As it came with mfa_required.")
+
+
+class MfaBody(MfaTokenBody):
+    """The second factor of a sign-in that waits for it."""
+
+    method = Choice(_FACTORS, _NO_FACTOR, note="How.", required=True)
+    code = Text(100, example="492039", note="The code, for totp and recovery.")
+    credential = Credential(note="What the passkey signed, for passkey.")
 
 
 class PasskeyBody(SignInBody):
@@ -219,23 +204,23 @@ class PasskeyBody(SignInBody):
 
 
 class ReauthenticateBody(Strict):
-    """The password once more, and the second factor where the account has one."""
+    """The password once more, and the second factor where the account has one; or a passkey, which is both."""
 
-    password = _password("The present password.")
-    method = Choice(("totp", "recovery"), _("This is one of: totp, recovery."), note="How the second factor is shown.")
-    code = Text(100, example="492039", note="Its code.")
+    password = Text(LONGEST_PASSWORD, at_least=1, example=_PASSWORD_EXAMPLE, note="Needed, but for passkey.")
+    method = Choice(_FACTORS, _NO_FACTOR, note="How the second factor is shown.")
+    code = Text(100, example="492039", note="The code, for totp and recovery.")
+    credential = Credential(note="What the passkey signed of /auth/passkey/options, for passkey.")
+
+    @validates_schema
+    def _needs_password(self, body: dict[str, Any], **_: Any) -> None:
+        if "password" not in body and body.get("method") != "passkey":
+            raise ValidationError({"password": [_MESSAGES["required"]]})
 
 
 class StepBody(Strict):
     """A sign-in that waits for its next step."""
 
-    step_token = Text(
-        LONGEST_TOKEN,
-        at_least=1,
-        required=True,
-        example=_TOKEN_EXAMPLE,
-        note="As it came with account_deletion_pending.",
-    )
+    step_token = _token("As it came with account_deletion_pending.")
 
 
 class RefreshBody(Strict):

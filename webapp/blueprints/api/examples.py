@@ -38,6 +38,11 @@ _MEMBERS: Final[Mapping[str | tuple[str, int], Mapping[str, Any]]] = {
         "errors": [{"pointer": "/password", "detail": "This is not your current password."}],
     },
     "session_revoked": {"reason": "ended_by_user"},
+    "mfa_required": {
+        "mfa_token": "kGq0mQ9n1Zr2sT3uV4wX5yA6bC7dE8fH9iJ0kL1mN2o",
+        "methods": ["totp", "recovery"],
+    },
+    "reauthentication_required": {"methods": ["password", "totp", "recovery"]},
     "account_deletion_pending": {
         "step_token": "kGq0mQ9n1Zr2sT3uV4wX5yA6bC7dE8fH9iJ0kL1mN2o",
         "deletion_due_at": TIME_EXAMPLE,

@@ -78,11 +78,15 @@ def sign_in_with_passkey(body: Body) -> Body:
 @bp.post("/auth/reauthenticate")
 @bp.arguments(ReauthenticateBody)
 @bp.response(200, AccessTokenReply)
-@bp.call(errors.InvalidCredentials, errors.FactorRefused, errors.TooManyAttempts, errors.Busy)
+@bp.call(errors.InvalidCredentials, errors.FactorRefused, errors.PasskeyRefused, errors.TooManyAttempts, errors.Busy)
 def reauthenticate(body: Body) -> Body:
     """Prove again who you are, with the second factor where the account has one. The new access token says so; the
     refresh token stays as it is.
     """
-    answer = Answer(Method(body["method"]), code=body.get("code", "")) if "method" in body else None
-    reauthentication.prove_again(bearer.signed_in(), body["password"], answer, client_of(request))
-    return token_delivery.access_body(tokens.access_token_after(bearer.signed_in()))
+    me, client = bearer.signed_in(), client_of(request)
+    if body.get("method") == Method.PASSKEY:
+        reauthentication.prove_passkey_again(me, body.get("credential", {}), client)
+    else:
+        answer = Answer(Method(body["method"]), code=body.get("code", "")) if "method" in body else None
+        reauthentication.prove_again(me, body["password"], answer, client)
+    return token_delivery.access_body(tokens.access_token_after(me))

@@ -42,7 +42,7 @@ def change_me(body: Body) -> Any:
 def delete_me(body: Body) -> Any:
     """Have the account deleted after seven days, in which signing in offers to keep it. Every session ends now.
 
-    Needs the password, or a sign-in of the last ten minutes.
+    Needs the password, or a sign-in of the last ten minutes; that in any case where the account has a second factor.
     """
     due = account_deletion.schedule_deletion(bearer.signed_in(), client_of(request), password=body.get("password"))
     return {"deletion_due_at": due}
@@ -51,7 +51,16 @@ def delete_me(body: Body) -> Any:
 @bp.post("/me/password")
 @bp.arguments(NewPasswordBody)
 @bp.response(204)
-@bp.call(errors.InvalidCredentials, errors.PasswordRefused, errors.TooManyAttempts, errors.Busy)
+@bp.call(
+    errors.InvalidCredentials,
+    errors.PasswordRefused,
+    errors.ReauthenticationRequired,
+    errors.TooManyAttempts,
+    errors.Busy,
+)
 def change_password(body: Body) -> None:
-    """Change the password. Every other session of the account ends."""
+    """Change the password. Every other session of the account ends.
+
+    Where the account has a second factor, it also needs a sign-in of the last ten minutes.
+    """
     passwords.change_password(bearer.signed_in(), body["current_password"], body["new_password"], client_of(request))

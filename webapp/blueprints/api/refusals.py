@@ -4,9 +4,11 @@ from flask import Blueprint, Response, request
 
 from webapp import errors
 from webapp.errors import DomainError
+from webapp.http import bearer
 from webapp.http.problems import STATUS, problem_of
 from webapp.http.token_delivery import forget_refused_cookie
 from webapp.http.words import wrong_current_password
+from webapp.services import reauthentication
 from webapp.services.security_events import log_security
 
 # The same for pages and API: http.error_pages answers them.
@@ -39,6 +41,8 @@ def _refused(error: DomainError) -> Response:
         log_security("api_refused", reason=error.code, endpoint=request.endpoint)
     if isinstance(error, _DEAD_TOKENS):
         forget_refused_cookie()
+    if isinstance(error, errors.ReauthenticationRequired):
+        error = errors.ReauthenticationRequired(methods=list(reauthentication.ways_of(bearer.signed_in())))
     pointer = _POINTERS.get((request.endpoint, error.code), _POINTERS.get((None, error.code), ""))
     if isinstance(error, errors.InvalidCredentials) and pointer:
         # Whoever is signed in and mistypes their own password is not to sign in anew (RFC 9110, section 15.5.2).

@@ -171,6 +171,10 @@ class ProblemReply(Reply):
     mfa_token = fields.String(metadata={"description": "With mfa_required: for /auth/mfa."})
     methods = fields.List(
         fields.String(),
-        metadata={"description": "With mfa_required and reauthentication_required: by which it can be shown."},
+        metadata={
+            "description": "With mfa_required: by which the second factor can be shown. With "
+            "reauthentication_required: what /auth/reauthenticate takes; the password, beside it one of the codes "
+            "where there are any, or a passkey alone."
+        },
     )
     deletion_due_at = fields.AwareDateTime(metadata={"description": "With account_deletion_pending: when."})

@@ -1,13 +1,14 @@
 """Signing in by a passkey, without a password or even an address."""
 
-from flask import Response, jsonify, render_template, request
+from flask import Response, flash, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.blueprints.auth.blueprint import bp
-from webapp.blueprints.auth.forms import LoginForm, PasskeyForm
+from webapp.blueprints.auth.forms import PasskeyForm
 from webapp.http import cookie_delivery
 from webapp.http.client import client_of
-from webapp.http.credentials import credential_of
+from webapp.http.credentials import credential_of, this_browser
+from webapp.http.redirects import safe_next, see_other
 from webapp.services import passkey_proofs, sign_in
 from webapp.services.client import Client
 
@@ -15,7 +16,7 @@ from webapp.services.client import Client
 @bp.get("/login/passkey")
 def passkey_options() -> Response:
     """What the browser needs to sign somebody in by a passkey."""
-    return jsonify(passkey_proofs.sign_in_options())
+    return jsonify(passkey_proofs.sign_in_options(this_browser()))
 
 
 @bp.post("/login/passkey")
@@ -24,11 +25,11 @@ def passkey() -> ResponseReturnValue:
     form = PasskeyForm()
     if form.validate_on_submit() and (done := form.showing(_with_passkey, form.credential.data, client_of(request))):
         return cookie_delivery.deliver(done.value, form.next.data)
-    login = LoginForm(formdata=None, next=form.next.data)
-    login.form_errors = form.form_errors
-    return render_template("auth/login.html", form=login), 422
+    for told in form.form_errors:
+        flash(told, "error")
+    return see_other(url_for("auth.login", next=safe_next(form.next.data, default="") or None))
 
 
 def _with_passkey(credential: str | None, client: Client) -> sign_in.Started | sign_in.Pending:
-    proof = passkey_proofs.prove_sign_in(credential_of(credential), client)
+    proof = passkey_proofs.prove_sign_in(credential_of(credential), client, browser=this_browser())
     return sign_in.start_sign_in(proof, client, kind="web")

@@ -1,18 +1,19 @@
 """Proving again who one is, before a change to who can get in: with the factors that the account has."""
 
-from flask import redirect, render_template, request, url_for
+from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.blueprints.auth.blueprint import bp
 from webapp.blueprints.auth.forms import PasskeyForm, ReauthenticateFactorForm, ReauthenticateForm
 from webapp.http import cookie_delivery
 from webapp.http.client import client_of
-from webapp.http.credentials import answer_of, credential_of
+from webapp.http.credentials import answer_of, credential_of, this_browser
 from webapp.http.identity import signed_in
 from webapp.http.redirects import safe_next, see_other
 from webapp.services import identities, reauthentication
 from webapp.services.client import Client
 from webapp.services.login_sessions import SignedIn
+from webapp.services.second_factor import Method
 
 
 @bp.route("/reauthenticate", methods=["GET", "POST"])
@@ -31,18 +32,12 @@ def reauthenticate() -> ResponseReturnValue:
 
 @bp.route("/reauthenticate/verify", methods=["GET", "POST"])
 def reauthenticate_factor() -> ResponseReturnValue:
-    """The second factor again."""
-    methods = reauthentication.factor_methods(signed_in())
+    """The second factor again, by a code. A passkey is shown on the page before, alone."""
+    methods = [method for method in reauthentication.factor_methods(signed_in()) if method != Method.PASSKEY]
     if not methods or cookie_delivery.first_proof_at() is None:
         return redirect(url_for("auth.reauthenticate", next=request.args.get("next")))
     form = ReauthenticateFactorForm(next=request.args.get("next", ""), method=request.args.get("method", methods[0]))
-    if form.validate_on_submit() and form.showing(
-        reauthentication.prove_factor_again,
-        signed_in(),
-        answer_of(form),
-        cookie_delivery.first_proof_at(),
-        client_of(request),
-    ):
+    if form.validate_on_submit() and form.showing(_by_factor, signed_in(), form, client_of(request)):
         return _proven(form.next.data)
     page = render_template("auth/reauthenticate_factor.html", form=form, methods=methods)
     return page, 422 if form.is_submitted() else 200
@@ -54,13 +49,17 @@ def reauthenticate_by_passkey() -> ResponseReturnValue:
     form = PasskeyForm()
     if form.validate_on_submit() and form.showing(_by_passkey, signed_in(), form.credential.data, client_of(request)):
         return _proven(form.next.data)
-    again = ReauthenticateForm(formdata=None, next=form.next.data)
-    again.form_errors = form.form_errors
-    return _page(again)
+    for told in form.form_errors:
+        flash(told, "error")
+    return see_other(url_for("auth.reauthenticate", next=safe_next(form.next.data, default="") or None))
+
+
+def _by_factor(me: SignedIn, form: ReauthenticateFactorForm, client: Client) -> None:
+    reauthentication.prove_factor_again(me, answer_of(form), cookie_delivery.first_proof_at(), client)
 
 
 def _by_passkey(me: SignedIn, credential: str | None, client: Client) -> None:
-    reauthentication.prove_passkey_again(me, credential_of(credential), client)
+    reauthentication.prove_passkey_again(me, credential_of(credential), client, browser=this_browser())
 
 
 def _proven(next_path: str | None) -> ResponseReturnValue:
@@ -70,6 +69,12 @@ def _proven(next_path: str | None) -> ResponseReturnValue:
 
 def _page(form: ReauthenticateForm) -> ResponseReturnValue:
     ways = [way for way in identities.list_connections(signed_in()) if way.linked and not way.blocked]
-    has_passkey = "passkey" in reauthentication.factor_methods(signed_in())
-    page = render_template("auth/reauthenticate.html", form=form, ways=ways, has_passkey=has_passkey)
+    methods = reauthentication.factor_methods(signed_in())
+    page = render_template(
+        "auth/reauthenticate.html",
+        form=form,
+        ways=ways,
+        has_passkey=Method.PASSKEY in methods,
+        only_passkey=[*methods] == [Method.PASSKEY],
+    )
     return page, 422 if request.method == "POST" else 200
