@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from sqlalchemy import Select, delete, select, update
+from sqlalchemy import Select, delete, exists, select, update
 from sqlalchemy.orm import Session
 
 from webapp import clock
 from webapp.errors import AccountDisabled, EmailUnverified, InvalidCredentials, PasswordBlocked, SignInStepExpired
-from webapp.models import LoginSession, SignInInProgress, User
+from webapp.models import Identity, LoginSession, SignInInProgress, User
 from webapp.models.login_session import USER_AGENT_LENGTH
 from webapp.policy.login_sessions import MOST_A_USER, EndReason
 from webapp.policy.one_time import Purpose
@@ -41,6 +41,7 @@ class Proof:
     at: datetime
     password_changed_at: datetime | None = None  # of the password that was proven
     failures: int = 0  # wrong passwords that went before the right one
+    identity_id: uuid.UUID | None = None  # what a provider proved, and what has to open the account still
 
 
 @dataclass(frozen=True)
@@ -89,14 +90,16 @@ def start_sign_in(
 ) -> Started | Pending:
     """Turn a proof into a login session of `kind` "web" or "api", or into the step that stands before it.
 
-    Raises AccountDisabled, EmailUnverified (a new link was mailed), PasswordBlocked (a reset link was mailed), or
-    InvalidCredentials where what was proven no longer holds.
+    Raises AccountDisabled, EmailUnverified (a new link was mailed), PasswordBlocked (a reset link was mailed), and
+    InvalidCredentials, or for an identity SignInStepExpired, where what was proven no longer holds.
     """
     wanted = Wanted(kind, persistent=persistent, refresh_transport=refresh_transport)
     with transaction() as tx:
         user = _proven_user(tx, proof)
         if PASSWORD in proof.methods and user.password_changed_at != proof.password_changed_at:
             raise InvalidCredentials  # whoever changed it in between wants proofs by the old one to be void
+        if proof.identity_id is not None and not _still_opens(tx, proof):
+            raise SignInStepExpired
         verdict = _judge(user, proof)
         if verdict is Verdict.START:
             return _start_login_session(tx, user, proof, client, wanted)
@@ -158,6 +161,12 @@ def _proven_user(tx: Session, proof: Proof) -> User:
     if user is None:  # deleted between the proof and now
         raise InvalidCredentials
     return user
+
+
+def _still_opens(tx: Session, proof: Proof) -> bool:
+    """Whether the identity was neither disconnected nor blocked since it was proven."""
+    mine = (Identity.id == proof.identity_id, Identity.user_id == proof.user_id, Identity.blocked_at.is_(None))
+    return bool(tx.scalar(select(exists().where(*mine))))
 
 
 def _mail_way_on(user: User, verdict: Verdict, client: Client) -> None:
