@@ -8,7 +8,7 @@ PYTHON := .venv/bin/python
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s%s\n", $$1, $$2 }' Makefile
 
-run: ## Serve the site on http://127.0.0.1:8000, everything it needs included
+run: ## Serve the site on http://127.0.0.1:8000, everything it needs included, a stand-in for Google too
 	@scripts/venv.sh requirements.txt
 	@scripts/run.sh
 

@@ -106,4 +106,6 @@ def when_ready(_server: object) -> None:
     if _settings.APP_ENV == "development":
         print(f"  Its API:    {_settings.PUBLIC_URL}/api/v1/docs", file=sys.stderr)
         print(f"  An app:     {_settings.PUBLIC_URL}/demo/spa", file=sys.stderr)
+    if any(provider.is_stand_in for provider in _settings.providers):
+        print(f"  Google:     a stand-in at {_settings.STAND_IN_PROVIDER_URL}, with people to try", file=sys.stderr)
     print("  Stop it with Ctrl-C\n", file=sys.stderr, flush=True)

@@ -21,7 +21,7 @@ check ruff "$python" -m ruff check --quiet .
 check format "$python" -m ruff format --quiet --check --diff .
 check mypy "$python" -m mypy
 check imports .venv/bin/lint-imports --no-cache
-check djlint "$python" -m djlint --quiet --lint webapp/templates
+check djlint "$python" -m djlint --quiet --lint webapp/templates stand_in/templates
 check translations "$python" scripts/translations.py check
 
 [ -z "$failed" ] || { echo "Failed:$failed" >&2; exit 1; }

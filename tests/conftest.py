@@ -35,6 +35,7 @@ NewBrowser = Callable[..., Browser]
 NewUser = Callable[..., str]
 
 SECRET_KEY = "ng5Tq0vXhLw2Zp8RbY4uKc7JdF1sMe9A"
+GOOGLE = {"GOOGLE_CLIENT_ID": "client-of-tests", "GOOGLE_CLIENT_SECRET": "secret-of-tests"}
 # A hash in a test costs next to nothing; what it costs for real is measured elsewhere.
 CHEAP_HASHES = {"ARGON2_TIME_COST": 1, "ARGON2_MEMORY_KIB": 8}
 
@@ -84,8 +85,8 @@ def new_app(stores: Stores, tmp_path: Path, compiled_templates: FileSystemByteco
 
 @pytest.fixture
 def app(new_app: NewApp) -> Flask:
-    """The application as it comes."""
-    return new_app()
+    """The application as most will run it: with a button for Google, where nobody answers."""
+    return new_app(**GOOGLE)
 
 
 @pytest.fixture

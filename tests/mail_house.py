@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session, scoped_session, sessionmaker
 from webapp.gateways.mail_transport import MailTransport, transport_for
 from webapp.http import background
 from webapp.http.mail_rendering import render
-from webapp.models import Base, OutboxMessage
+from webapp.models import Base, OutboxMessage, ProviderRevocation
 from webapp.services import outbox
 from webapp.services import runtime as runtime_module
 from webapp.services.runtime import Runtime, provide_runtime
@@ -81,7 +81,8 @@ def _engine(url: str) -> Engine:
 def mail_house(database_url: str, mail_url: str, instance: Path, **settings: Any) -> Iterator[MailHouse]:
     """The house over a database, whose tables are made if need be. The key is kept in `instance`."""
     engine = _engine(database_url)
-    Base.metadata.create_all(engine, tables=[Base.metadata.tables[OutboxMessage.__tablename__]])
+    needed = (OutboxMessage, ProviderRevocation)
+    Base.metadata.create_all(engine, tables=[Base.metadata.tables[model.__tablename__] for model in needed])
     sessions = scoped_session(sessionmaker(engine, expire_on_commit=False))
     values = {"PUBLIC_URL": "https://login.example.com", "INSTANCE_PATH": instance, "MAIL_URL": mail_url, **settings}
     checked = Settings.checked(**values)
@@ -107,6 +108,8 @@ def mail_house(database_url: str, mail_url: str, instance: Path, **settings: Any
         refresh_tokens=nothing,
         revoked=nothing,
         cookie_sessions=nothing,
+        relying_parties={},
+        event_issuer=None,
         wake_outbox=wake,
     )
     before = runtime_module._find

@@ -16,6 +16,7 @@ from tests.people import NEW_PASSWORD, Browser, Mailbox
 from webapp import clock
 from webapp.extensions import db
 from webapp.models import (
+    AuthorizationRequest,
     Base,
     CookieSession,
     KnownDevice,
@@ -26,6 +27,7 @@ from webapp.models import (
     SecurityEvent,
     SigningKey,
     SignInInProgress,
+    SpentValue,
     User,
 )
 from webapp.services import housekeeping, users
@@ -218,6 +220,8 @@ def rows_that(are_over: bool, user: User) -> list[Base]:
     login |= {"last_seen_at": now, "idle_limit": 3600, "user_agent": ""}
     step = {"user_id": user.id, "step": "keep_account", "kind": "web", "methods": "pwd", "proven_at": now}
     link = {"purpose": "reset_password", "user_id": user.id, "created_at": now}
+    request = {"browser_hash": "b", "provider": "google", "issuer": "i", "intent": "sign_in", "sealed": b""}
+    request |= {"created_at": now}
     mail = {"event": "nothing", "sealed": b"", "created_at": now, "next_attempt_at": now}
     app = {**login, "kind": "api", "expires_at": now + DAY, "end_reason": "password_changed"}
     key = {"sealed": b"", "created_at": now, "active_from": now - ACCESS_LIFE - timedelta(seconds=31)}
@@ -232,6 +236,8 @@ def rows_that(are_over: bool, user: User) -> list[Base]:
         OutboxMessage(**mail, finished_at=now - 7 * DAY + hair, outcome="sent"),
         LoginSession(**app, ended_at=now - 7 * DAY - ACCESS_LIFE + hair),
         SigningKey(**key, kid=name, number=1 if are_over else 2),  # what the first one signed was over a second ago
+        AuthorizationRequest(**request, state_hash=name, expires_at=now + hair),
+        SpentValue(value_hash=name, expires_at=now + hair),
         user_row(f"unconfirmed-{name}@example.com", email_verified_at=None, created_at=now - 7 * DAY + hair),
         user_row(f"leaving-{name}@example.com", deletion_due_at=now + hair),
     ]
@@ -255,7 +261,7 @@ def test_the_purge_removes_exactly_what_is_over(anywhere: Flask) -> None:
         expected = {str(db.session.merge(row).__mapper__.primary_key_from_instance(row)) for row in kept}
     printed = dict(line.split() for line in done(anywhere, "sessions", "purge").splitlines())
     assert set(printed.values()) == {"1"}
-    assert len(printed) == 12
+    assert len(printed) == 14
     with anywhere.app_context():
         left = [row for mapper in Base.registry.mappers for row in db.session.scalars(select(mapper.class_))]
         keys = {str(row.__mapper__.primary_key_from_instance(row)) for row in left}

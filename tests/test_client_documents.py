@@ -32,6 +32,8 @@ from tests.servers.process import wait_until
 from tests.servers.site import PROJECT_ROOT, LiveSite
 from webapp import clock
 from webapp.ids import new_id
+from webapp.policy.authorization import NONCE_LIFE
+from webapp.policy.one_time import LIFE, Purpose
 from webapp.policy.signing_keys import ANNOUNCED_FOR, CLOCK_SKEW, JWKS_MAX_AGE
 from webapp.services.access_tokens import _CLAIMS
 from webapp.services.key_ring import Key, KeyRing, new_private_key
@@ -85,11 +87,11 @@ for await (const line of createInterface({ input: process.stdin })) {
 """
 
 
-def block(language: str) -> str:
-    """The one block of code in a language."""
+def block(language: str, holding: str) -> str:
+    """The one block of code in a language that holds something."""
     found = re.findall(rf"^```{language}\n(.*?)^```$", CLIENTS.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-    assert len(found) == 1, f"docs/clients.md, blocks in {language}"
-    return str(found[0])
+    (code,) = [code for code in found if holding in code]
+    return str(code)
 
 
 class Verifier:
@@ -150,11 +152,11 @@ NewVerifier = Callable[[str], Verifier]
 def new_verifier(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[NewVerifier]:
     """Starts the code of the page, in either language."""
     if request.param == "python":
-        (tmp_path / "verify.py").write_text(block("python"), encoding="utf-8")
+        (tmp_path / "verify.py").write_text(block("python", "def verify("), encoding="utf-8")
         (tmp_path / "driver.py").write_text(PYTHON_DRIVER, encoding="utf-8")
         command = [sys.executable, "driver.py"]
     else:
-        (tmp_path / "verify.mjs").write_text(block("js"), encoding="utf-8")
+        (tmp_path / "verify.mjs").write_text(block("js", "function verify("), encoding="utf-8")
         (tmp_path / "driver.mjs").write_text(NODE_DRIVER, encoding="utf-8")
         command = [shutil.which("node") or "node", "driver.mjs"]
     with ExitStack() as stack:
@@ -393,6 +395,10 @@ def test_the_times_it_tells_are_those_of_the_code() -> None:
     assert "at once and for 30 seconds at most" in text
     assert timedelta(seconds=30) == CLOCK_SKEW
     assert "fit your clock within 30 seconds" in text
+    assert timedelta(seconds=60) == LIFE[Purpose.APP_CODE]
+    assert "Exchange `code` within 60 seconds, once" in text
+    assert timedelta(seconds=300) == NONCE_LIFE
+    assert "It is good for 300 seconds" in text
 
 
 @on_sqlite
@@ -401,6 +407,8 @@ def test_every_way_that_a_sign_in_a_refresh_and_a_call_may_be_refused_stands_in_
     calls = [
         *(("/auth/login", "post"), ("/auth/refresh", "post"), ("/me", "get")),
         ("/sessions/{login_session_id}", "delete"),
+        *(("/auth/google/authorize", "get"), ("/auth/google/token", "post")),
+        *(("/auth/google/nonce", "post"), ("/auth/google/id-token", "post")),
     ]
     real = {
         (status, code)

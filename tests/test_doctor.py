@@ -48,7 +48,7 @@ def complaints(app: Flask) -> dict[str, str]:
 def test_a_site_that_is_well_has_a_line_for_everything(new_app: NewApp, stores: Stores) -> None:
     found = examined(new_app(**STRONG))
     expected = {"settings", "secret key", "database", "migrations", "cookies", "origins", "proxies", "mail", "outbox"}
-    expected |= {"signing keys", *(("redis", "clock") if stores.redis_url else ())}
+    expected |= {"signing keys", "providers", "app returns", *(("redis", "clock") if stores.redis_url else ())}
     assert found.keys() == expected
     assert all(well for well, _ in found.values())
     assert found["settings"][1] == "testing, users see http://127.0.0.1:8000"

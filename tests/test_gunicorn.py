@@ -14,7 +14,8 @@ PROJECT_ROOT = Path(__file__).resolve().parents[1]
 @pytest.fixture
 def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
     """An environment with an instance folder of its own and none of the variables the file reads."""
-    for name in ("APP_ENV", "PUBLIC_URL", "SECRET_KEY", "BIND", "WEB_CONCURRENCY", "THREADS", "ANNOUNCE"):
+    ours = ("APP_ENV", "PUBLIC_URL", "SECRET_KEY", "BIND", "WEB_CONCURRENCY", "THREADS", "ANNOUNCE", "MAIL_URL")
+    for name in (*ours, "GOOGLE_CLIENT_ID", "OIDC_PROVIDERS", "STAND_IN_PROVIDER_URL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("INSTANCE_PATH", str(tmp_path))
     return monkeypatch
@@ -31,6 +32,7 @@ def start_gunicorn() -> subprocess.CompletedProcess[str]:
         ("PUBLIC_URL", "login.example.com", "PUBLIC_URL: must be an address"),
         ("APP_ENV", "production", "SECRET_KEY must be set"),
         ("THREADS", "many", "THREADS: must be a whole number"),
+        ("OIDC_PROVIDERS", "[{]", "OIDC_PROVIDERS: must be a JSON list"),
         ("WEB_CONCURRENCY", "0", "WEB_CONCURRENCY: must be a whole number"),
     ],
 )
@@ -74,3 +76,22 @@ def test_the_secret_key_is_made_before_any_worker_starts(settings: pytest.Monkey
     runpy.run_path(str(PROJECT_ROOT / "gunicorn.conf.py"))
     key = Path(os.environ["INSTANCE_PATH"]) / "secret_key"
     assert key.stat().st_mode & 0o777 == 0o600
+
+
+def announced(settings: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], **variables: str) -> str:
+    """What `make run` prints when the site is ready."""
+    for name, value in variables.items():
+        settings.setenv(name, value)
+    settings.setenv("ANNOUNCE", "1")
+    runpy.run_path(str(PROJECT_ROOT / "gunicorn.conf.py"))["when_ready"](None)
+    return capsys.readouterr().err
+
+
+def test_a_newcomer_is_told_of_the_stand_in(settings: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    stand_in = {"STAND_IN_PROVIDER_URL": "http://127.0.0.1:9000", "STAND_IN_CLIENT_SECRET": "a secret"}
+    told = announced(settings, capsys, **stand_in)
+    assert "  The site:   http://127.0.0.1:8000\n" in told
+    assert "a stand-in at http://127.0.0.1:9000" in told
+    assert "a secret" not in told
+    assert "stand-in" not in announced(settings, capsys, GOOGLE_CLIENT_ID="a-client")
+    assert "stand-in" not in announced(settings, capsys, GOOGLE_CLIENT_ID="", STAND_IN_PROVIDER_URL="")

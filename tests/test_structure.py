@@ -20,7 +20,7 @@ from tests.people import Browser
 from tests.rows import on_sqlite
 from tests.source import PACKAGE, ROOT, Module, modules
 from webapp import errors
-from webapp.blueprints.account.wording import SENTENCES, event_sentence
+from webapp.blueprints.account.wording import SENTENCES, WITH_PROVIDER, event_sentence
 from webapp.errors import DomainError
 from webapp.http import words
 from webapp.http.access import OPEN_ENDPOINTS
@@ -244,16 +244,20 @@ def test_every_way_a_session_ends_is_told_at_the_next_visit() -> None:
     own_doing = {EndReason.SIGNED_OUT}  # who pressed the button knows
     of_apps = {EndReason.REFRESH_REUSED}  # told by words.WARNINGS on the next page, wherever that is opened
     assert set(words.END_REASONS) == {reason.value for reason in EndReason} - own_doing - of_apps
-    assert set(words.WARNINGS) == {reason.value for reason in of_apps}
+    ends_nothing = {EventKind.PROVIDER_WARNED}
+    assert set(words.WARNINGS) == {told.value for told in (*of_apps, *ends_nothing)}
 
 
 @on_sqlite
 def test_every_event_has_a_sentence(app: Flask) -> None:
     counted = {EventKind.OTHER_SESSIONS_ENDED, EventKind.SIGNED_OUT_BY_OPERATOR}  # say how many
-    assert set(SENTENCES) == {kind.value for kind in EventKind} - counted
+    assert set(SENTENCES) | set(WITH_PROVIDER) == {kind.value for kind in EventKind} - counted
     with app.test_request_context():
         unknown = event_sentence("nobody knows this one", {})
-        assert all(event_sentence(kind, {"count": 2}) != unknown for kind in EventKind)
+        told = {kind: event_sentence(kind, {"count": 2, "provider": "Acme"}) for kind in EventKind}
+        assert unknown not in told.values()
+        assert all("Acme" in told[EventKind(kind)] for kind in WITH_PROVIDER)
+        assert event_sentence("signed_in", {"methods": "google"}) == "Signed in with Google."
 
 
 def test_every_mail_has_its_three_templates_and_every_template_its_mail() -> None:
@@ -286,6 +290,7 @@ def test_every_variable_that_can_be_set_stands_in_the_readme() -> None:
         for variable in re.findall(r"`([A-Z][A-Z0-9_]+)`", line.split("|")[1])
     }
     served = set(re.findall(r'(?:_whole_number\(|environ\.get\()"([A-Z_]+)"', (ROOT / "gunicorn.conf.py").read_text()))
+    served |= set(re.findall(r'environ\.get\("(STAND_IN_PORT)"\)', (ROOT / "stand_in" / "__main__.py").read_text()))
     flasks_own = {"FLASK_DEBUG"}  # read only to refuse it
     of_make_run = {"ANNOUNCE"}
     real = {info.alias or field for field, info in Settings.model_fields.items()} | served
@@ -295,7 +300,7 @@ def test_every_variable_that_can_be_set_stands_in_the_readme() -> None:
 def written_files() -> Iterator[Path]:
     """Everything somebody wrote."""
     suffixes = {".py", ".html", ".txt", ".css", ".js", ".svg", ".md", ".sh", ".toml", ".in", ".csv", ".po", ".ini", ""}
-    for folder in ("webapp", "tests", "scripts", "docs", "migrations", ".ci"):
+    for folder in ("webapp", "stand_in", "tests", "scripts", "docs", "migrations", ".ci"):
         for file in sorted((ROOT / folder).rglob("*")):
             if file.is_file() and file.suffix in suffixes and "__pycache__" not in file.parts:
                 yield file

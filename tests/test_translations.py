@@ -4,6 +4,7 @@ import re
 import uuid
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import chain
 
 import pytest
 from babel.messages.catalog import Message
@@ -11,8 +12,11 @@ from flask import Flask, template_rendered
 from flask_babel import force_locale
 
 from scripts import translations
+from stand_in.people import ELSEWHERE, KOREAN, UNVERIFIED, Person
 from tests.conftest import NewApp
 from tests.people import CHROME, NEW_PASSWORD, PASSWORD, Browser, Mailbox, text_of
+from tests.providers.lying import LyingProvider
+from tests.providers.site import come_back, google_settings, leave
 from tests.reading import language_of, not_korean, pieces_of
 from tests.stores import Stores
 from webapp.blueprints.account.wording import event_sentence
@@ -84,21 +88,22 @@ def test_a_check_finds_english_that_is_left() -> None:
     assert not_korean(pieces_of(page)) == ["Please wait", "Close"]
 
 
-def test_every_page_is_korean_in_every_state(new_app: NewApp) -> None:
-    app, rendered = new_app(APP_ENV="development"), set()
+def test_every_page_is_korean_in_every_state(new_app: NewApp, provider: LyingProvider) -> None:
+    app, rendered = new_app(APP_ENV="development", **google_settings(provider)), set()
 
     def note(_app: Flask, template: object, **_: object) -> None:
         rendered.add(getattr(template, "name", ""))
 
     with template_rendered.connected_to(note, app):
-        for name, page in walk(app):
+        for name, page in chain(walk(app), with_google(app, provider)):
             assert language_of(page) == "ko", name
             assert not_korean(pieces_of(page)) == [], name
     pages = {
         file.relative_to(TEMPLATES).as_posix()
-        for folder in ("account", "auth", "dev", "home")
+        for folder in ("account", "auth", "dev", "federation", "home")
         for file in (TEMPLATES / folder).glob("*.html")
     }
+    pages -= {"federation/on_the_way.html"}  # only where a provider's pages are on two hosts
     assert pages <= rendered, f"not seen: {pages - rendered}"
 
 
@@ -146,13 +151,14 @@ def test_a_device_is_named_in_korean(app: Flask) -> None:
 def test_everything_that_happens_to_an_account_has_a_sentence(app: Flask) -> None:
     with app.test_request_context(), force_locale("ko"):
         unknown = event_sentence("no such kind", {})
-        sentences = [event_sentence(kind, {"count": 2}) for kind in EventKind]
+        sentences = [event_sentence(kind, {"count": 2, "provider": "Google"}) for kind in EventKind]
     assert unknown not in sentences
     assert not_korean(sentences) == []
 
 
 def test_every_end_of_a_sign_in_but_ones_own_is_explained(app: Flask) -> None:
-    assert set(END_REASONS) | set(WARNINGS) == set(EndReason) - {EndReason.SIGNED_OUT}
+    warned_of = {EventKind.PROVIDER_WARNED}  # ends nothing
+    assert set(END_REASONS) | set(WARNINGS) - warned_of == set(EndReason) - {EndReason.SIGNED_OUT}
     with app.test_request_context(), force_locale("ko"):
         assert not_korean(str(sentence) for sentence in (*END_REASONS.values(), *WARNINGS.values())) == []
 
@@ -185,6 +191,33 @@ def walk(app: Flask) -> Iterator[tuple[str, str]]:
     newest = re.search(r'href="(/dev/mail/[^"]+)"', here.get("/dev/mail").text)
     assert newest is not None
     yield "a mail", here.get(newest[1]).text
+
+
+def with_google(app: Flask, provider: LyingProvider) -> Iterator[tuple[str, str]]:
+    """Somebody who has no password, and what may go wrong between here and Google."""
+    browser = Browser(app, language="ko")
+    for name, person in (("denied", None), ("not confirmed", UNVERIFIED), ("an account is there", known(app))):
+        answer = come_back(browser, provider.approve(leave(browser), person))
+        yield name, answer.text if answer.status_code != 303 else _follow(browser, answer.location)
+    browser.sign_in(ELSEWHERE.email)
+    yield "connect the two", browser.get("/login/google/connect").text
+    browser.sign_out()
+    yield "nobody was sent", browser.get("/login/google/callback?state=x").text
+    answer = come_back(browser, provider.approve(leave(browser), KOREAN))
+    yield "welcome", _follow(browser, answer.location)
+    for page in ("/account", "/account/connections", "/account/password", "/account/activity", "/reauthenticate"):
+        yield page, browser.get(page).text
+    yield "the last way in", browser.submit("/account/connections", "/account/connections/google/unlink").text
+    yield "a password", _then(browser, "/account/password", new_password=PASSWORD)
+    yield "disconnected", _then(browser, "/account/connections", "/account/connections/google/unlink")
+
+
+def known(app: Flask) -> Person:
+    """Somebody whose address has an account already."""
+    browser = Browser(app, language="ko")
+    browser.submit("/register", email=ELSEWHERE.email, password=PASSWORD, name="미나")
+    browser.submit(Mailbox(app).link(ELSEWHERE.email, "/verify-email/"))
+    return ELSEWHERE
 
 
 def _outside(browser: Browser) -> Iterator[tuple[str, str]]:

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
+from typing import TYPE_CHECKING, cast
 from urllib.parse import urlencode, urlsplit
 
 import pytest
@@ -18,14 +19,25 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
+from stand_in.people import GMAIL, somebody_else
 from tests.people import NEW_PASSWORD, PASSWORD, Browser, Mailbox, runtime_of, text_of
+from webapp.gateways.relying_party import RelyingParty
 from webapp.http.access import OPEN_ENDPOINTS
 from webapp.http.request_checks import API_PREFIX
 from webapp.models import Base
 
+if TYPE_CHECKING:
+    from tests.providers.lying import LyingProvider  # beside a plugin, which pytest wants to import itself
+
 ALICE, BOB, LEAVER, FRESH = "alice@example.com", "bob@example.com", "leaver@example.com", "fresh@example.com"
+BOB_NOW = "bob@example.org"  # moved
 FORM_TYPE = "application/x-www-form-urlencoded"
 TOKEN = "csrf_token"
+CONNECTIONS, LINK, START = "/account/connections", "/account/connections/google/link", "/login/google"
+# Whoever is at these holds something that a new browser does not.
+STEPS = frozenset({"auth.keep_account", "federation.connect"})
+# The way back from a provider works once: opened again, as here, it is a page that says so.
+SPENT = frozenset({"federation.callback"})
 
 
 @dataclass
@@ -69,7 +81,7 @@ class Form:
 
     def fill_in(self) -> TestResponse:
         """Open its page again and send it honestly; at an open door, somebody new does."""
-        is_visitors = self.endpoint in OPEN_ENDPOINTS - {"auth.keep_account"}
+        is_visitors = self.endpoint in OPEN_ENDPOINTS - STEPS
         browser = Browser(self.browser.app) if is_visitors else self.browser
         typed = {name: value for name, value in self.honest().items() if name != TOKEN}
         return browser.submit(self.page, "" if self.path == self.page else self.path, **typed)
@@ -118,8 +130,8 @@ class House:
     """A site that is lived in."""
 
     app: Flask
-    visitor: Browser  # nobody
-    alice: Browser  # signed in just now, also elsewhere, about to change her address
+    visitor: Browser  # nobody; came with a provider that says they are Bob, who has not connected it
+    alice: Browser  # signed in just now, also elsewhere, about to change her address, connected to Google
     bob: Browser  # somebody else, signed in
     leaver: Browser  # between the password and keeping the account
     paths: dict[str, str] = field(default_factory=dict)  # one real path for each endpoint
@@ -128,8 +140,9 @@ class House:
     links: set[tuple[str, str]] = field(default_factory=set)  # page, address
 
     def rules(self, method: str | None = None) -> list[Rule]:
-        """The routes of people, all or those that take a method. Apps have tests of their own."""
-        pages = [rule for rule in self.app.url_map.iter_rules() if not rule.rule.startswith(API_PREFIX)]
+        """The routes of people, all or those that take a method. Apps and providers have tests of their own."""
+        every = self.app.url_map.iter_rules()
+        pages = [r for r in every if not r.rule.startswith(API_PREFIX) and r.endpoint != "federation.events"]
         return [rule for rule in pages if method is None or method in (rule.methods or set())]
 
     def person_for(self, endpoint: str) -> Browser:
@@ -157,8 +170,10 @@ class House:
         return stored
 
 
-def walk(house: House, mailed: list[str]) -> None:
-    """Fill in paths, forms, pages and links: from what needs no argument, from mails, and from what these lead to."""
+def walk(house: House, mailed: list[str], further: list[tuple[str, Browser]]) -> None:
+    """Fill in paths, forms, pages and links: from what needs no argument, from mails, from what these lead to, and
+    from further pages as somebody else sees them.
+    """
     adapter = house.app.url_map.bind("")
 
     def note(path: str, method: str = "GET") -> str | None:
@@ -170,9 +185,10 @@ def walk(house: House, mailed: list[str]) -> None:
         return str(endpoint)
 
     plain = [rule.rule for rule in house.rules("GET") if not rule.arguments]
-    for path in dict.fromkeys([*plain, *mailed]):
+    usual = [(path, None) for path in dict.fromkeys([*plain, *mailed])]
+    for path, somebody in [*usual, *further]:
         endpoint = note(path)
-        browser = house.person_for(str(endpoint))
+        browser = somebody or house.person_for(str(endpoint))
         answer = house.pages[path] = browser.get(path)
         page = Page(answer.text if answer.mimetype == "text/html" else "")
         house.links |= {(path, link) for link in [*page.links, *answer.headers.getlist("Location")]}
@@ -188,8 +204,34 @@ def walk(house: House, mailed: list[str]) -> None:
     assert without == set(), "takes POST, and no page has a form for it"
 
 
-def lived_in(app: Flask, new_user: Callable[..., str]) -> House:
+def put_in_googles_place(app: Flask, provider: LyingProvider) -> None:
+    """Have a site that is set up for Google find `provider` there, whatever its own address is."""
+    runtime = runtime_of(app)
+    public_url, google = runtime.settings.PUBLIC_URL, runtime.relying_parties["google"].config
+    redirect_uris = (f"{public_url}/login/google/callback",)
+    provider.clients = {
+        google.client_id: replace(
+            provider.client, client_id=google.client_id, secret=google.client_secret, redirect_uris=redirect_uris
+        )
+    }
+    config = replace(google, metadata_url=provider.metadata_url)
+    cast(dict[str, RelyingParty], runtime.relying_parties)["google"] = RelyingParty(config, public_url)
+
+
+def meet_the_provider(house: House, provider: LyingProvider) -> str:
+    """Alice connects the account that she has there; a visitor comes with Bob's address. Gives Alice's way back."""
+    public_url = house.visitor.base_url
+    back = provider.approve(house.alice.submit(CONNECTIONS, LINK).headers["Location"], GMAIL).removeprefix(public_url)
+    assert house.alice.get(back).location == CONNECTIONS
+    away = house.visitor.submit("/login", START).headers["Location"]
+    asked = house.visitor.get(provider.approve(away, somebody_else(BOB_NOW)).removeprefix(public_url))
+    assert asked.location == f"{START}/connect"
+    return back
+
+
+def lived_in(app: Flask, new_user: Callable[..., str], provider: LyingProvider) -> House:
     """A house, walked through."""
+    put_in_googles_place(app, provider)
     mailbox = Mailbox(app)
     for email in (ALICE, BOB, LEAVER):
         new_user(email, name=email.partition("@")[0].title())
@@ -197,21 +239,23 @@ def lived_in(app: Flask, new_user: Callable[..., str]) -> House:
     house.visitor.submit("/register", email=FRESH, password=PASSWORD, name="Fresh")
     house.visitor.submit("/password/forgot", email=ALICE)
     house.bob.sign_in(BOB)
-    house.bob.submit("/account/email", email="bob@example.org")
-    house.bob.submit(mailbox.link("bob@example.org", "/email/confirm/"))
+    house.bob.submit("/account/email", email=BOB_NOW)
+    house.bob.submit(mailbox.link(BOB_NOW, "/email/confirm/"))
     Browser(app).sign_in(ALICE)
     house.alice.sign_in(ALICE)
     house.alice.submit("/account/email", email="alice@example.org")
     house.leaver.sign_in(LEAVER)
     house.leaver.submit("/account/data", "/account/data/delete")
     house.leaver.sign_in(LEAVER)
+    back = meet_the_provider(house, provider)
     link = re.compile(re.escape(house.visitor.base_url) + r"(/\S+)")
     newest_first = reversed(mailbox.mails())  # the newest link of each kind is the one that works
-    walk(house, [path for mail in newest_first for path in link.findall(text_of(mail))])
+    mailed = [path for mail in newest_first for path in link.findall(text_of(mail))]
+    walk(house, mailed, [(back, house.alice), (f"{START}/connect", house.visitor), (CONNECTIONS, house.bob)])
     return house
 
 
 @pytest.fixture
-def house(app: Flask, new_user: Callable[..., str]) -> House:
+def house(app: Flask, new_user: Callable[..., str], provider: LyingProvider) -> House:
     """A site that is lived in, and what there is to open and to fill in."""
-    return lived_in(app, new_user)
+    return lived_in(app, new_user, provider)

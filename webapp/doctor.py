@@ -1,8 +1,7 @@
-"""What `flask doctor` looks at: everything that goes wrong between settings, stores, proxy, mail and clock."""
+"""What `flask doctor` looks at: whatever goes wrong between settings, stores, proxy, mail, providers and clock."""
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
@@ -11,6 +10,8 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from webapp import clock
+from webapp.doctor_providers import examine_providers
+from webapp.findings import Finding
 from webapp.gateways.mail_transport import MailFailed, transport_for
 from webapp.policy.signing_keys import CLOCK_SKEW, is_due
 from webapp.services import outbox
@@ -22,15 +23,6 @@ from webapp.settings import MIN_MEMORY, MIN_PASSES, Settings
 MOST_CLOCK_SKEW = timedelta(seconds=5)
 OLDEST_MAIL = timedelta(minutes=15)
 ROTATION_OVERDUE = timedelta(days=1)  # workers tidy up every ten minutes, a job of cron once a day
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One line: how it is, or what to do."""
-
-    subject: str
-    ok: bool
-    text: str
 
 
 def examine() -> Iterator[Finding]:
@@ -46,6 +38,7 @@ def examine() -> Iterator[Finding]:
     yield _origins(settings)
     yield _proxies(settings)
     yield _guarded("mail", lambda: _mail(settings))
+    yield from examine_providers()
     if all(finding.ok for finding in database):
         yield _guarded("outbox", _outbox)
         yield _guarded("signing keys", _signing_keys)

@@ -274,6 +274,12 @@ class LastWayIn(DomainError):
     code = "last_way_in"
 
 
+class RedirectRefused(DomainError):
+    """Not an address that the site sends apps back to."""
+
+    code = "redirect_refused"
+
+
 class AppCodeInvalid(DomainError):
     """A code of ours that an app cannot exchange: unknown, used, late, or not for this app (RFC 6749, section 5.2)."""
 

@@ -3,9 +3,9 @@
 import json
 import re
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode
 
 from webapp.setting_types import SeveralTexts, split
@@ -65,6 +65,13 @@ class _Entry(BaseModel):
             raise ValueError("a name must be 2 to 16 small letters and digits, and none that the site uses itself")
         return value
 
+    @field_validator("label")
+    @classmethod
+    def _label_is_one_line(cls, value: str) -> str:
+        if not value.isprintable() or not value.strip():
+            raise ValueError("a label must be one line of text")
+        return value
+
     @field_validator("metadata_url")
     @classmethod
     def _is_discovery(cls, value: str) -> str:
@@ -76,6 +83,9 @@ class _Entry(BaseModel):
         if any(not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", value) for value in values):
             raise ValueError("domains must be names such as example.com, in small letters")
         return values
+
+
+ENTRY_FIELDS: Final = frozenset(_Entry.model_fields)
 
 
 def _from_json(value: object) -> object:
@@ -154,6 +164,15 @@ class ProviderSettings(BaseSettings):
                     "or com.example.app:/callback, comma-separated"
                 )
         return values
+
+    @model_validator(mode="after")
+    def _issuers_differ(self) -> Self:
+        """Or one provider's answer could be passed off as another's (RFC 9700, section 4.4.2)."""
+        urls = [entry.metadata_url for entry in self.OIDC_PROVIDERS]
+        urls += [self.GOOGLE_METADATA_URL] if self.GOOGLE_CLIENT_ID else []
+        if len(set(urls)) != len(urls):
+            raise ValueError("OIDC_PROVIDERS: every provider needs a metadata_url of its own, other than Google's")
+        return self
 
     def configured_providers(self, *, is_development: bool) -> tuple[ProviderConfig, ...]:
         """Google, or in development its stand-in where one was started, and the others."""

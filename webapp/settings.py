@@ -13,7 +13,7 @@ from redis.connection import parse_url
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from webapp.provider_settings import ProviderConfig, ProviderSettings
+from webapp.provider_settings import ENTRY_FIELDS, ProviderConfig, ProviderSettings
 from webapp.secret_key import MIN_LENGTH, is_placeholder, kept_secret_key
 from webapp.setting_types import (
     Seconds,
@@ -276,4 +276,6 @@ def _with_name(settings: "Settings") -> str:
 
 
 def _name_in(location: tuple[int | str, ...]) -> str:
-    return f"{location[0]}: " if location else ""
+    """The variable, and where in its list of objects. A key that nobody knows may be anything, and is not repeated."""
+    known = [str(part) for part in location[1:] if isinstance(part, int) or part in ENTRY_FIELDS]
+    return f"{'.'.join([str(location[0]), *known])}: " if location else ""

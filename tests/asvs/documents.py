@@ -1,4 +1,4 @@
-"""docs/security.md and docs/data.md as something to hold against the code: headings, tables, values."""
+"""The documents as something to hold against the code: headings, tables, values."""
 
 import re
 import runpy
@@ -17,6 +17,8 @@ from webapp.settings import Settings
 
 SECURITY = ROOT / "docs" / "security.md"
 DATA = ROOT / "docs" / "data.md"
+FEDERATION = ROOT / "docs" / "federation.md"
+DOCUMENTS = (SECURITY, DATA, FEDERATION)
 
 _UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 _AMOUNT = re.compile(r"([\d,]+(?:\.\d+)?)(?: (second|minute|hour|day)s?\b)?")
@@ -90,7 +92,12 @@ def _value(number: str, unit: str | None) -> float | timedelta:
 
 def is_value(documented: str, real: object) -> bool:
     """Whether a cell says what the code says."""
-    told = meaning(documented)
+    return _is_same(meaning(documented), real)
+
+
+def _is_same(told: object, real: object) -> bool:
+    if isinstance(told, tuple) and isinstance(real, tuple):
+        return len(told) == len(real) and all(map(_is_same, told, real))
     if isinstance(told, timedelta) and isinstance(real, int | float):
         return told.total_seconds() == real
     return told == real

@@ -4,18 +4,22 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import time_machine
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from stand_in.people import Person, somebody_else
 from tests.asvs.documents import SECURITY, Row, name, names, table
 from tests.conftest import NewApp, NewBrowser
 from tests.journeys.pages import csrf_token
 from tests.people import PASSWORD, Browser, Mailbox
+from tests.providers.lying import LyingProvider
+from tests.providers.site import come_back, google_settings, leave, sign_in_with
 from tests.rows import Rows, on_sqlite
-from tests.whole_site import ALICE, BOB, FRESH, TOKEN, House
+from tests.whole_site import ALICE, BOB, FRESH, SPENT, TOKEN, House
 from webapp import clock
 from webapp.models import LoginSession, User
 from webapp.policy.throttling import Limit
@@ -59,8 +63,9 @@ def test_every_route_answers_everybody_as_the_table_says(house: House) -> None:
     rows, unconfirmed = Rows(house.app), Browser(house.app)
     assert len(CLOSED) >= 14
     assert len(FRESH_ONLY) >= 6
+    elsewhere = {"ops.change_password", "ops.security_txt", *SPENT}
     for rule, answer in house.opened():  # those who may
-        assert answer.status_code == 200 or rule.endpoint in ("ops.change_password", "ops.security_txt"), rule.rule
+        assert answer.status_code == 200 or rule.endpoint in elsewhere, rule.rule
     assert unconfirmed.sign_in(FRESH).status_code == 422
     rows.set(LoginSession, {}, last_seen_at=clock.now() + timedelta(minutes=11))  # no visit has to be written down
 
@@ -101,13 +106,20 @@ STATES: dict[str, dict[str, object]] = {
     "leaving": {"deletion_due_at": clock.now() + timedelta(days=1)},
     "blocked": {"password_blocked_at": clock.now()},
 }
-LETS_IN = {  # by the link that a new account's owner confirms with, and by the button that keeps the account
+LETS_IN: dict[str, set[str]] = {  # by the link of a new account's owner, and by the button that keeps the account
     "auth.login": set(),
     "auth.verify_email": {"unconfirmed", "blocked"},  # a blocked password is no matter to the mailbox
     "auth.keep_account": {"leaving"},
+    "federation.callback": {"blocked"},  # nor to a provider
+    "federation.connect": set(),
     "api.login": set(),
     "api.keep_account": {"leaving"},
+    "api.exchange_code": {"blocked"},
+    "api.sign_in_with_id_token": {"blocked"},
 }
+VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"  # RFC 7636, appendix B
+CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+APP = "com.example.app:/callback"
 
 
 def comes_in_by(door: str, app: Flask, rows: Rows, state: str, new_user: Callable[..., str]) -> bool:
@@ -144,14 +156,62 @@ def app_comes_in_by(door: str, app: Flask, rows: Rows, state: str, email: str) -
     return "access_token" in answer.get_json()
 
 
+def comes_in_with_a_provider_by(door: str, app: Flask, rows: Rows, state: str, provider: LyingProvider) -> bool:
+    """The same for somebody whose account a provider made, or who is about to link the two."""
+    browser, phone, person = Browser(app), app.test_client(), somebody_else(f"{door}.{state}@example.com")
+    if door == "federation.connect":
+        browser.submit("/register", email=person.email, password=PASSWORD, name="")
+        browser.submit(Mailbox(app).link(person.email, "/verify-email/"))
+        browser.sign_out()
+        assert leads_to(sign_in_with(browser, provider, person), "/login/google/connect")
+        rows.set(User, {"email": person.email}, **STATES[state])
+        browser.submit("/login/google/connect", password=PASSWORD)
+        return browser.is_signed_in
+    sign_in_with(browser, provider, person)
+    browser.sign_out()
+    if door == "federation.callback":
+        away = leave(browser)
+        rows.set(User, {"email": person.email}, **STATES[state])
+        come_back(browser, provider.approve(away, person))
+        return browser.is_signed_in
+    path, proof = app_proof(door, app, provider, person)
+    rows.set(User, {"email": person.email}, **STATES[state])
+    return "access_token" in phone.post(path, json=proof).get_json()
+
+
+def app_proof(door: str, app: Flask, provider: LyingProvider, person: Person) -> tuple[str, dict[str, str]]:
+    """What an app has in its hand after its person was at a provider, and where it shows that."""
+    api = "/api/v1/auth/google"
+    if door == "api.sign_in_with_id_token":
+        nonce = app.test_client().post(f"{api}/nonce").get_json()["nonce"]
+        return f"{api}/id-token", {"id_token": provider.id_token(person=person, nonce=nonce), "nonce": nonce}
+    browser = Browser(app)
+    asked = {"redirect_uri": APP, "state": "s", "code_challenge": CHALLENGE, "code_challenge_method": "S256"}
+    away = browser.get(f"{api}/authorize", query_string=asked).headers["Location"]
+    back = come_back(browser, provider.approve(away, person)).headers["Location"]
+    code = parse_qs(urlsplit(back).query)["code"][0]
+    return f"{api}/token", {"code": code, "code_verifier": VERIFIER, "redirect_uri": APP}
+
+
 @on_sqlite
 @pytest.mark.asvs("6.3.4")
-def test_what_one_door_refuses_every_door_refuses(app: Flask, rows: Rows, new_user: Callable[..., str]) -> None:
+def test_what_one_door_refuses_every_door_refuses(
+    app: Flask, new_app: NewApp, rows: Rows, new_user: Callable[..., str], provider: LyingProvider
+) -> None:
     assert set(LETS_IN) == {name(row["endpoint"]) for row in table(SECURITY, "Ways in")}, "a way in not tried here"
+    site = new_app(**google_settings(provider), API_REDIRECT_URIS=APP)
+    let_in = 0
     for door in LETS_IN:
+        begun = len(rows.all(LoginSession, ended_at=None))
         for state in STATES:
-            assert comes_in_by(door, app, rows, state, new_user) == (state in LETS_IN[door]), (door, state)
-    assert len(rows.all(LoginSession, ended_at=None)) == sum(map(len, LETS_IN.values()))
+            if door.startswith("federation.") or door in ("api.exchange_code", "api.sign_in_with_id_token"):
+                came_in = comes_in_with_a_provider_by(door, site, rows, state, provider)
+            else:
+                came_in = comes_in_by(door, app, rows, state, new_user)
+            assert came_in == (state in LETS_IN[door]), (door, state)
+            let_in += came_in
+        assert len(rows.all(LoginSession, ended_at=None)) - begun == len(LETS_IN[door]), door
+    assert let_in == sum(map(len, LETS_IN.values()))
 
 
 @on_sqlite

@@ -9,11 +9,13 @@ from functools import partial
 from urllib.parse import urlencode
 
 import pytest
+from flask import Flask
 from werkzeug.test import TestResponse
 
 from tests.conftest import NewBrowser
 from tests.journeys.pages import csrf_token
 from tests.people import PASSWORD, Browser, Mailbox
+from tests.providers.lying import LyingProvider
 from tests.rows import Rows, on_sqlite
 from tests.whole_site import ALICE, TOKEN, Form, House, Page
 from webapp.models import OutboxMessage, User
@@ -206,6 +208,24 @@ def test_no_number_in_an_address_is_too_much(alice: str, browser: Browser) -> No
         assert browser.post(f"/account/sessions/{value}/revoke", {TOKEN: token}).status_code == 404, value
         for link in ("/verify-email", "/password/reset", "/email/confirm", "/email/undo"):
             assert browser.get(f"{link}/{value}").status_code == 410, (link, value)
+
+
+@on_sqlite
+@pytest.mark.asvs("4.2.5")
+def test_nothing_that_is_sent_along_makes_an_address_or_a_cookie_too_long_for_others(
+    google: Flask, provider: LyingProvider
+) -> None:
+    browser = Browser(google)
+    for cookie in ("handshake", "link-offer"):
+        browser.set_cookie(cookie, "a" * 3_000)
+    path = "/account/activity?before=" + "a" * 8_000
+    started = browser.post("/login/google", {TOKEN: csrf_token(browser.get("/login")), "next": path})
+    assert started.status_code == 303
+    assert len(started.location) < 2_000
+    assert "aaaa" not in started.location
+    assert all(len(cookie) < 4_096 for cookie in started.headers.getlist("Set-Cookie"))
+    back = browser.get(provider.approve(started.location).removeprefix(browser.base_url))
+    assert back.location == "/account/welcome", "what is too long is dropped, and the sign-in goes on"
 
 
 INJECTIONS = [

@@ -9,6 +9,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, ViewportSize, expect, sync_playwright
 
 from tests.browser.chromium import NONE_FOUND, find_chromium
+from tests.browser.providers import Providers, running_providers
+from tests.servers.fixtures import NewSite
 from tests.servers.site import LiveSite
 
 # Nothing of the browser's own may call home: there is no network in the tests, and a refused call is noise.
@@ -35,6 +37,21 @@ collect_ignore = [
 ]
 
 NewContext = Callable[..., BrowserContext]
+
+
+@pytest.fixture(scope="session")
+def providers() -> Iterator[Providers]:
+    """Two OpenID providers, as the site of these tests knows them."""
+    with running_providers() as providers:
+        yield providers
+
+
+@pytest.fixture(scope="session")
+def live_site(new_site: NewSite, providers: Providers) -> LiveSite:
+    """The site that these tests share, with two providers. Limits are off: everybody comes from one address."""
+    site = new_site(RATELIMIT_ENABLED="0", **providers.environment)
+    providers.send_back_to(site)
+    return site
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,8 @@ from typing import Any
 import time_machine
 from flask import Flask, Response, request
 
+from tests.browser.newcomers import Newcomers, trouble
+from tests.browser.providers import Providers
 from tests.people import NEW_PASSWORD, PASSWORD, Browser, Mailbox
 from tests.servers.site import LiveSite
 from webapp import create_app
@@ -77,18 +79,30 @@ class Household:
     cookies: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     links: dict[str, str] = field(default_factory=dict)
 
+    def keep(self, person: str, browser: Browser) -> None:
+        """Take a browser's cookies along."""
+        kept = ("session", "visitor", "device", "lang", "link-offer")
+        self.cookies[person] = [
+            {"name": name, "value": value, "url": browser.base_url, "httpOnly": True, "sameSite": "Lax"}
+            for name in kept
+            if (value := browser.cookie(name)) is not None
+        ]
+
 
 @contextmanager
-def settled(site: LiveSite, language: str) -> Iterator[Household]:
-    """Let people move in at a site and live there for some weeks."""
+def settled(site: LiveSite, providers: Providers, language: str) -> Iterator[Household]:
+    """Let people move in at a site, which knows these providers, and live there for some weeks."""
     # The same settings in this process: days pass here as fast as one wants.
     environment = site.environment | {"LOG_LEVEL": "ERROR", "RATELIMIT_ENABLED": "1"}
     values = {name: value for name, value in environment.items() if name in Settings.model_fields}
     app = create_app(Settings.checked(**values))
     app.before_request(_refuse_on_request)
+    app.before_request(trouble)
     household = Household(app, NAMES[language])
     site.stop()  # its housekeeping would throw out who, by its clock, came weeks ago and has not confirmed since
     _Mover(household, language).move_everybody_in()
+    for person, browser in Newcomers(app, providers, language).come().items():
+        household.keep(person, browser)
     site.start()
     yield household
     with app.app_context():
@@ -148,7 +162,7 @@ class _Mover:
         self.household.links["confirm"] = self.mailbox.link(new_address, "/email/confirm/")
         self._browser(WINDOWS).submit("/password/forgot", email=email)
         self.household.links["reset"] = self.mailbox.link(email, "/password/reset/")
-        self._keep("busy", windows)
+        self.household.keep("busy", windows)
 
     def _far_too_long(self) -> None:
         email = f"{'a.very.long.name.of.a.mailbox' + '.more' * 6:.64}@{'mail.' * 20}{self.names.domain}"
@@ -156,10 +170,10 @@ class _Mover:
         self._browser(LONG_AGENT, LONG_IP).sign_in(email, PASSWORD)
         browser.submit("/account/email", email=f"new.{email[3:]}")
         browser.get("/account/email")  # where the message of the page before is told, once
-        self._keep("long", browser)
+        self.household.keep("long", browser)
 
     def _just_arrived(self) -> None:
-        self._keep("new", self._join(f"new@{self.names.domain}", ""))
+        self.household.keep("new", self._join(f"new@{self.names.domain}", ""))
 
     def _unconfirmed(self) -> None:
         email = f"jo@{self.names.domain}"
@@ -171,7 +185,7 @@ class _Mover:
         browser = self._join(email, "")
         browser.submit("/account/data", "/account/data/delete")
         browser.sign_in(email)
-        self._keep("leaving", browser)
+        self.household.keep("leaving", browser)
 
     def _moved(self) -> None:
         before, after = f"before@{self.names.domain}", f"after@{self.names.domain}"
@@ -187,7 +201,7 @@ class _Mover:
         other = self._browser(IPHONE)
         other.sign_in(email)
         other.submit("/account/sessions", "/account/sessions/revoke-others")
-        self._keep("away", browser)
+        self.household.keep("away", browser)
 
     def _gone(self) -> None:
         """Nobody to meet: only the mails that are left of them."""
@@ -220,14 +234,6 @@ class _Mover:
         with self.app.app_context():
             proof = verify_password(email, password, client)
             start_sign_in(proof, client, kind="api", persistent=True)
-
-    def _keep(self, person: str, browser: Browser) -> None:
-        kept = ("session", "visitor", "device", "lang")
-        self.household.cookies[person] = [
-            {"name": name, "value": value, "url": browser.base_url, "httpOnly": True, "sameSite": "Lax"}
-            for name in kept
-            if (value := browser.cookie(name)) is not None
-        ]
 
 
 def _days_ago(days: int, hours: int = 0) -> time_machine.travel:

@@ -1,5 +1,6 @@
 """Every page of the site, each in every state it can be in: the list that screenshots and checks go through."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urljoin, urlsplit
@@ -29,6 +30,33 @@ def _sent(name: str, path: str, /, *, who: str = "", status: int = 422, **fields
     return Stop(name, path, who, fields, f"{OWN_FORM} button[type=submit]", status)
 
 
+# What can go wrong on the way to a provider and back, with the status of its page; and how much of it where.
+TROUBLES = {
+    "authorization_expired": 400,
+    "authorization_denied": 403,
+    "provider_answer_refused": 400,
+    "provider_unavailable": 503,
+    "provider_email_unverified": 403,
+    "identity_tied": 409,
+    "identity_elsewhere": 409,
+    "identity_blocked": 403,
+    "account_disabled": 403,
+    "email_unverified": 403,
+    "sign_in_expired": 410,
+    "provider_proof_too_old": 403,
+}
+OF_LINKING = ("authorization_denied", "provider_unavailable", "identity_tied", "identity_elsewhere")
+OF_PROOFS = ("authorization_denied", "provider_proof_too_old", "identity_elsewhere", "identity_blocked")
+TROUBLE = "/login/google/callback?trouble={}&intent={}"
+
+
+def _trouble(code: str, intent: str, status: int, who: str = "", more: str = "") -> Stop:
+    """The page for a refusal on the way to a provider and back."""
+    return Stop(
+        f"trouble-{intent}-{code}{'-app' if more else ''}", TROUBLE.format(code, intent) + more, who, status=status
+    )
+
+
 LONG_WORDS = "안녕하세요반갑습니다" * 9
 STOPS = (
     Stop("home", "/"),
@@ -51,6 +79,31 @@ STOPS = (
     Stop("undo-email", "{undo}"),
     Stop("dead-link", "{used}", status=410),
     Stop("dead-link-cut", "/verify-email/x", status=410),
+    Stop("welcome", "/account/welcome", "welcomed"),
+    Stop("connect", "/login/google/connect", "asked"),
+    _sent("connect-refused", "/login/google/connect", who="asked", password="wrong"),
+    Stop("connect-without-password", "/login/google/connect", "asked-without-password"),
+    Stop("connect-here", "/login/google/connect", "asked-here"),
+    Stop("connect-over", "/login/google/connect", status=410),
+    *(_trouble(code, "sign_in", status) for code, status in TROUBLES.items()),
+    *(_trouble(code, "link", TROUBLES[code], "linked") for code in OF_LINKING),
+    *(_trouble(code, "reauthenticate", TROUBLES[code], "linked") for code in OF_PROOFS),
+    Stop("trouble-signed-in", TROUBLE.format("authorization_expired", "sign_in"), "linked", status=400),
+    _trouble("identity_tied", "app", 409, more="&way_back=com.example.app:/callback"),
+    Stop("connections", "/account/connections", "linked"),
+    Stop("connections-none", "/account/connections", "busy"),
+    Stop("connections-two", "/account/connections", "linked-twice"),
+    Stop("connections-blocked", "/account/connections", "blocked"),
+    Stop("connections-first", "/account/connections", "welcomed"),
+    Stop(
+        "connections-last-way-in", "/account/connections", "welcomed", press="form[action$=unlink] button", status=422
+    ),
+    Stop("first-password", "/account/password", "welcomed"),
+    _sent("first-password-refused", "/account/password", who="welcomed", new_password="short"),
+    Stop("email-suggested", "/account/email?like=google", "linked"),
+    Stop("profile-without-password", "/account", "welcomed"),
+    Stop("reauthenticate-with-provider", "/reauthenticate?next=/account/connections", "linked"),
+    Stop("reauthenticate-without-password", "/reauthenticate?next=/account/connections", "welcomed"),
     Stop("reauthenticate", "/reauthenticate", "busy"),
     _sent("reauthenticate-refused", "/reauthenticate", who="busy", password="wrong"),
     Stop("profile", "/account", "busy"),
@@ -73,6 +126,7 @@ STOPS = (
     Stop("data", "/account/data", "busy"),
     Stop("data-delete", "/account/data", "long", press="main summary"),
     Stop("api-docs", "/api/v1/docs"),
+    Stop("app-refused", "/api/v1/auth/google/authorize?redirect_uri=com.unknown.app:/", status=422),
     Stop("dev-mail", "/dev/mail"),
     Stop("dev-mail-message", "/dev/mail", press=".rows a"),
     Stop("error-404", "/nothing/here", status=404),
@@ -89,6 +143,7 @@ class Visitor:
         self._context, self._household, self._language = context, household, language
         self.page: Page = context.new_page()
         self.page.route(f"**{REFUSED}*", self._refuse)
+        self.page.route(re.compile(r"/callback\?trouble="), self._refuse)
 
     def tour(self) -> Iterator[Stop]:
         """Every stop in turn, standing there."""
@@ -122,9 +177,12 @@ class Visitor:
         return response.status
 
     def _refuse(self, route: Route) -> None:
-        client = self._household.app.test_client()
-        path = urlsplit(route.request.url).path
+        client = self._household.app.test_client(use_cookies=False)
+        url = urlsplit(route.request.url)
+        cookies = "; ".join(f"{cookie['name']}={cookie['value']}" for cookie in self._context.cookies())
         response = client.get(
-            path, base_url=urljoin(route.request.url, "/"), headers={"Accept-Language": self._language}
+            f"{url.path}?{url.query}",
+            base_url=urljoin(route.request.url, "/"),
+            headers={"Accept-Language": self._language, "Cookie": cookies},
         )
         route.fulfill(status=response.status_code, headers=dict(response.headers), body=response.data)

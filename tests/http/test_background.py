@@ -15,12 +15,16 @@ from sqlalchemy.exc import OperationalError
 from tests.mail_house import MailHouse, begin, mail_house, worker_process
 from tests.mail_server import MailServer, running_mail_server
 from tests.people import Browser
+from tests.providers import faults
+from tests.providers.lying import LyingProvider
+from tests.providers.site import google_settings
 from tests.servers.postgres import PostgresServer
 from tests.servers.process import wait_until
 from webapp import clock
 from webapp.http import background
 from webapp.http.background import install_background
 from webapp.services import outbox
+from webapp.services.provider_revocations import request_revocation
 from webapp.services.transaction import transaction
 from webapp.settings import SettingsError
 
@@ -204,6 +208,52 @@ def test_a_mail_url_that_makes_no_sense_stops_the_start(tmp_path: Path) -> None:
     url = "smtp://mail.example.com?startls=1"
     with mail_house("sqlite://", url, tmp_path) as house, pytest.raises(SettingsError):
         install_background(house.app)
+
+
+def give_back(app: Flask, token: str) -> None:
+    """Somebody has disconnected a provider that had granted something."""
+    with app.app_context(), transaction() as tx:
+        request_revocation(tx, "google", token)
+
+
+@pytest.mark.usefixtures("deaf")
+def test_what_a_provider_granted_is_given_back_as_soon_as_that_is_committed(
+    new_app: Callable[..., Flask], provider: LyingProvider
+) -> None:
+    app = new_app(**google_settings(provider))
+    install_background(app)
+    try:
+        Browser(app).get("/")
+        give_back(app, "a-token-of-the-provider")
+        wait_until(lambda: bool(provider.asked("revoke")))
+    finally:
+        background.stop(app)
+    assert provider.asked("revoke")[0].form["token"] == "a-token-of-the-provider"
+
+
+@pytest.mark.asvs("13.2.6")
+@pytest.mark.usefixtures("impatient")
+def test_a_provider_that_hangs_slows_no_page_and_one_that_fails_no_mail(
+    new_app: Callable[..., Flask], provider: LyingProvider, server: MailServer
+) -> None:
+    app = new_app(**google_settings(provider), MAIL_URL=server.url)
+    install_background(app)
+    release = threading.Event()
+    provider.lie.answers["revoke"] = faults.held_until(release)
+    try:
+        give_back(app, "a-token")
+        background.ensure_started(app)
+        wait_until(lambda: bool(provider.asked("revoke")))
+        assert Browser(app).get("/").status_code == 200
+        provider.lie.answers["revoke"] = faults.failing()
+        release.set()
+        give_back(app, "another-token")
+        wait_until(lambda: len(provider.asked("revoke")) == 2)
+        enqueue(app)
+        wait_until(lambda: bool(server.envelopes))
+    finally:
+        release.set()
+        background.stop(app)
 
 
 @pytest.mark.asvs("13.2.6")

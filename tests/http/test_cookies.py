@@ -9,7 +9,7 @@ import time_machine
 from flask import Flask
 
 from tests.asvs.documents import DATA, name, table
-from tests.conftest import NewApp
+from tests.conftest import GOOGLE, NewApp
 from tests.people import NEW_PASSWORD, Browser, Mailbox, runtime_of
 from tests.rows import Rows, on_sqlite
 from tests.whole_site import ALICE, LEAVER, House
@@ -57,7 +57,7 @@ def wire() -> Wire:
 @pytest.fixture
 def app(new_app: NewApp, wire: Wire) -> Flask:
     """The site over https, overheard."""
-    app = new_app(PUBLIC_URL="https://login.example.com")
+    app = new_app(PUBLIC_URL="https://login.example.com", **GOOGLE)
     app.wsgi_app = wire.listening(app.wsgi_app)  # type: ignore[method-assign, assignment]
     return app
 

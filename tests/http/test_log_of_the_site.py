@@ -14,11 +14,13 @@ import time_machine
 from flask import Flask, request
 from werkzeug.test import TestResponse
 
+from stand_in.people import GMAIL
 from tests.asvs.documents import DATA, name, table
-from tests.conftest import NewApp
+from tests.conftest import GOOGLE, NewApp
 from tests.journeys.pages import csrf_token
 from tests.mail_server import running_mail_server
 from tests.people import NEW_PASSWORD, PASSWORD, Browser, Mailbox, runtime_of
+from tests.providers.lying import LyingProvider
 from tests.rows import Rows, breaking, on_sqlite
 from tests.whole_site import ALICE, BOB, FRESH, LEAVER, TOKEN, House
 from webapp import clock
@@ -30,6 +32,7 @@ from webapp.services import outbox
 pytestmark = on_sqlite
 
 PUBLIC = "https://login.example.com"
+BACK = "/login/google/callback"
 WRONG = "not what was chosen here"
 Line = dict[str, Any]
 
@@ -57,7 +60,7 @@ def in_seoul(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture
 def app(new_app: NewApp, lines: Callable[[], list[Line]], in_seoul: None) -> Flask:
     """The site in production, at its most talkative."""
-    return new_app(APP_ENV="production", PUBLIC_URL=PUBLIC, LOG_LEVEL="DEBUG")
+    return new_app(APP_ENV="production", PUBLIC_URL=PUBLIC, LOG_LEVEL="DEBUG", **GOOGLE)
 
 
 def events(found: list[Line], logger: str = "security") -> list[Line]:
@@ -66,14 +69,14 @@ def events(found: list[Line], logger: str = "security") -> list[Line]:
 
 JOURNEY = (
     *("auth.register", "auth.verify_email", "auth.keep_account", "auth.reauthenticate", "account.profile"),
+    *("federation.start", "federation.link", "federation.connect", "federation.reauthenticate", "federation.unlink"),
     *("account.revoke_other_sessions", "account.export", "auth.reset_password"),
-    "auth.undo_email_change",
 )
 
 
 @pytest.mark.asvs("16.2.2", "16.2.4", "16.2.5", "14.2.1")
 def test_a_whole_life_at_the_site_leaves_lines_that_give_nobody_away(
-    house: House, lines: Callable[[], list[Line]]
+    house: House, provider: LyingProvider, lines: Callable[[], list[Line]]
 ) -> None:
     def tell_all() -> str:
         raise RuntimeError(f"{request.form} {request.cookies} {request.url} {request.headers}")
@@ -82,9 +85,17 @@ def test_a_whole_life_at_the_site_leaves_lines_that_give_nobody_away(
     cookies = {cookie.value for browser in (house.alice, house.bob) for cookie in browser.client._cookies.values()}
     secrets = {PASSWORD, NEW_PASSWORD, WRONG, ALICE, BOB, FRESH, LEAVER, "alice@example.org", *values, *cookies}
     secrets |= {token for path in house.pages for token in path.split("/") if len(token) == 43}
-    house.bob.submit("/account/password", current_password=PASSWORD, new_password=NEW_PASSWORD)
+    secrets |= {GMAIL.email, GMAIL.name, GMAIL.sub, GOOGLE["GOOGLE_CLIENT_SECRET"]}
     for endpoint in JOURNEY:
         assert house.forms[endpoint].fill_in().status_code in (200, 303), endpoint
+    house.bob.submit("/account/password", current_password=PASSWORD, new_password=NEW_PASSWORD)
+    assert house.forms["auth.undo_email_change"].fill_in().status_code == 200
+    secrets |= {
+        value
+        for asked in provider.received
+        for name, value in (asked.args | asked.form).items()
+        if name in ("state", "nonce", "code", "code_verifier", "code_challenge", "page", "client_secret")
+    }
     house.visitor.sign_in(ALICE, WRONG)
     house.app.view_functions["home.index"] = tell_all
     house.alice.get("/?secret=" + WRONG)
@@ -149,6 +160,7 @@ ATTEMPTS: list[tuple[str, str | None, bool, Callable[[House], TestResponse]]] = 
     ("request_refused", "no_form", False, lambda h: h.visitor.post("/login", b"{}", content_type="text/plain")),
     ("request_refused", "repeated_field", False, lambda house: house.visitor.get("/login?a=1&a=2")),
     ("request_refused", "unreadable_path", False, lambda house: house.visitor.get("/%00")),
+    ("federation_refused", "authorization_expired", False, lambda house: house.visitor.get(f"{BACK}?state=x&code=y")),
     ("sign_in_failed", None, True, lambda house: house.visitor.sign_in(ALICE, WRONG)),
     ("sign_in_refused", "disabled", True, closed_account),
     ("too_many_attempts", None, False, guessing),

@@ -16,6 +16,7 @@ from flask_babel import get_locale
 from tests.mail_house import MailHouse, mail_house
 from webapp.gateways.mail_transport import MailRefused
 from webapp.http.mail_rendering import render
+from webapp.policy.security_events import EventKind
 from webapp.services import outbox
 from webapp.services.outbox import OutgoingMail
 from webapp.settings import PROJECT_ROOT
@@ -59,6 +60,14 @@ def content(message: EmailMessage, kind: str) -> str:
     return str(part.get_content())
 
 
+def test_each_warning_of_a_provider_says_what_was_done_about_it(house: MailHouse) -> None:
+    kinds = (EventKind.PROVIDER_BLOCKED, EventKind.PROVIDER_ENDED_SESSIONS, EventKind.PROVIDER_WARNED)
+    texts = [text_of(rendered(house, "provider_alert", alert=kind, provider="Acme")) for kind in kinds]
+    done = ("until Acme says that it is safe again", "we signed you out at Doorway, too", "Nothing was changed")
+    for text, told in zip(texts, done, strict=True):
+        assert [words in text for words in done] == [words == told for words in done]
+
+
 def test_there_is_a_template_for_every_mail_and_no_other() -> None:
     assert {folder.name for folder in TEMPLATES.iterdir() if folder.is_dir()} == set(outbox.MAILS)
 
@@ -69,7 +78,7 @@ def test_every_mail_says_all_it_has_to_say_in_both_parts(house: MailHouse, event
     assert message.get_content_type() == "multipart/alternative"
     assert "Doorway" in message["Subject"]
     for part in (text_of(message), html_of(message)):
-        for name in outbox.MAILS[event] - {"due_at"}:
+        for name in outbox.MAILS[event] - {"due_at", "alert"}:
             assert f"https://login.example.com/{name}" in part
         if "due_at" in outbox.MAILS[event]:
             assert "November 30, 2026, 09:00 UTC" in part

@@ -24,10 +24,15 @@ def test_a_method_that_a_route_does_not_take_is_refused_and_does_nothing(house: 
     assert house.everything_stored() == before
 
 
+def stored(house: House) -> dict[str, list[str]]:
+    """Everything but the counters: whoever comes back from a provider without having been sent is counted."""
+    return {table: rows for table, rows in house.everything_stored().items() if table != "rate_limits"}
+
+
 @on_sqlite
 @pytest.mark.asvs("3.5.3", "4.1.4")
 def test_reading_changes_nothing_whatever_it_says_of_itself(house: House) -> None:
-    before = house.everything_stored()
+    before = stored(house)
     for rule, opened in house.opened():
         browser, path = house.person_for(rule.endpoint), house.paths[rule.endpoint]
         head = browser.open("HEAD", path, buffered=True)
@@ -36,5 +41,5 @@ def test_reading_changes_nothing_whatever_it_says_of_itself(house: House) -> Non
         for override in ("X-HTTP-Method-Override", "X-Method-Override"):
             assert browser.get(path, headers={override: "POST"}, buffered=True).status_code == opened.status_code
         assert browser.get(path.partition("?")[0] + "?_method=POST", buffered=True).status_code == opened.status_code
-    assert house.everything_stored() == before
+    assert stored(house) == before
     assert not {method for rule in house.rules() for method in rule.methods or ()} & {"PUT", "PATCH", "DELETE"}

@@ -3,6 +3,7 @@
 from io import BytesIO
 
 import pytest
+from flask import request
 
 from tests.http.small_app import HTTPS, PUBLIC, small_app
 from webapp.http.request_checks import MAX_BODY
@@ -176,6 +177,15 @@ def test_a_form_is_sent_as_a_form(client, content_type):
 
 def test_a_compressed_form_is_refused(client):
     assert post(client, b"name=a", headers={"Content-Encoding": "gzip"}).status_code == 415
+
+
+def test_what_a_machine_sends_that_is_no_form_has_one_path_and_one_type(app, client):
+    app.add_url_rule("/google/risc", "risc", lambda: request.get_data(as_text=True), methods=["POST"])
+    event_type = "application/secevent+jwt"
+    assert client.post("/google/risc", data="a.b.c", content_type=event_type).text == "a.b.c"
+    assert client.post("/google/risc", data="a.b.c", content_type="application/jwt").status_code == 415
+    assert client.post("/google/risc", data="a" * (MAX_BODY + 1), content_type=event_type).status_code == 413
+    assert post(client, "a.b.c", event_type).status_code == 415
 
 
 def test_utf_8_may_be_said_aloud(client):

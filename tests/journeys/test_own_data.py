@@ -19,7 +19,10 @@ from webapp.services.account_data import SECRET_COLUMNS
 from webapp.services.account_deletion import UNCONFIRMED_FOR, WAITING_TIME
 
 ALICE, IP = "alice@example.com", "203.0.113.77"
-NOT_ABOUT_A_PERSON = {"cookie_sessions", "rate_limits", "outbox_messages", "sign_ins_in_progress", "signing_keys"}
+NOT_ABOUT_A_PERSON = {
+    *("cookie_sessions", "rate_limits", "outbox_messages", "sign_ins_in_progress", "signing_keys"),
+    *("authorization_requests", "spent_values", "provider_revocations"),
+}
 
 
 def export(browser: Browser) -> dict[str, object]:

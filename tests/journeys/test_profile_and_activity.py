@@ -11,7 +11,7 @@ from tests.journeys.pages import says, words
 from tests.people import NEW_PASSWORD, PASSWORD, Browser, Mailbox, text_of
 from tests.rows import Rows, on_sqlite
 from webapp import clock
-from webapp.blueprints.account.wording import SENTENCES, event_sentence
+from webapp.blueprints.account.wording import SENTENCES, WITH_PROVIDER, event_sentence
 from webapp.errors import PasswordBlocked
 from webapp.http.words import sentence
 from webapp.models import KnownDevice, OneTimeToken, SecurityEvent
@@ -68,7 +68,7 @@ def test_what_happened_is_told_in_plain_words_with_device_and_address(alice: str
 
 def test_every_kind_of_event_has_its_words() -> None:
     counted = {EventKind.OTHER_SESSIONS_ENDED, EventKind.SIGNED_OUT_BY_OPERATOR}
-    assert set(SENTENCES) | counted == set(EventKind)
+    assert set(SENTENCES) | set(WITH_PROVIDER) | counted == set(EventKind)
     for kind in counted:
         assert event_sentence(kind, {"count": 2}) != event_sentence("unheard of", {})
 

@@ -14,6 +14,8 @@ from webapp.http.words import END_REASONS
 from webapp.models import LoginSession
 from webapp.policy.login_sessions import MOST_A_USER, EndReason
 from webapp.services import housekeeping, users
+from webapp.services.login_sessions import end_login_sessions
+from webapp.services.transaction import transaction
 
 ALICE = "alice@example.com"
 
@@ -74,10 +76,25 @@ class Story:
             assert self.other.is_signed_in
         self.at.shift(step)
 
+    # What ends these for real is told with providers (test_provider_linking, test_provider_alerts).
+
+    def identity_unlinked(self) -> None:
+        self._end(EndReason.IDENTITY_UNLINKED)
+
+    def provider_alert(self) -> None:
+        self._end(EndReason.PROVIDER_ALERT)
+
+    def _end(self, reason: EndReason) -> None:
+        (other,) = [row for row in self.rows.live() if row.ip == "203.0.113.5"]
+        with self.app.app_context(), transaction() as tx:
+            end_login_sessions(tx, other.user_id, reason, LoginSession.id == other.id)
+
 
 # Who pressed the button knows; and no browser's session ends for what happened to an app's token.
 TOLD = [
-    reason for reason in EndReason if reason not in (EndReason.SIGNED_OUT, EndReason.REPLACED, EndReason.REFRESH_REUSED)
+    reason
+    for reason in EndReason
+    if reason not in (EndReason.SIGNED_OUT, EndReason.REPLACED, EndReason.REFRESH_REUSED, EndReason.CODE_REUSED)
 ]
 
 
@@ -141,3 +158,12 @@ def test_what_was_over_for_long_is_forgotten(
 
 def test_every_reason_that_can_be_told_has_its_words() -> None:
     assert set(TOLD) <= set(END_REASONS)
+
+
+def test_a_browser_signed_out_elsewhere_can_ask_for_a_new_password_at_once(app: Flask, alice: str) -> None:
+    """The first form it is shown is a visitor's: its token is not lost with the session that was over."""
+    browser, other = Browser(app), Browser(app)
+    browser.sign_in(alice)
+    other.sign_in(alice)
+    other.submit("/account/sessions", "/account/sessions/revoke-others")
+    assert browser.submit("/password/forgot", email=alice).status_code == 200

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from authlib.integrations.requests_client import OAuth2Session
+
 from webapp.errors import ProviderUnavailable
 from webapp.gateways.id_token import verify_event_token
 from webapp.gateways.provider_http import Outbound, get_json
@@ -19,7 +21,7 @@ class EventIssuer:
     def __init__(self, configuration_url: str, client_ids: tuple[str, ...]) -> None:
         self._url = configuration_url
         self._client_ids = client_ids
-        self._outbound = Outbound()
+        self._outbound = Outbound("security events")
         self._configuration: tuple[dict[str, str], float] | None = None
         self._keys = ProviderKeys(self._outbound, lambda: self._current()["jwks_uri"])
 
@@ -28,18 +30,26 @@ class EventIssuer:
         issuer = self._current()["issuer"]
         return verify_event_token(raw, self._keys, issuer=issuer, client_ids=self._client_ids)
 
+    def configuration(self) -> Mapping[str, str]:
+        """Its `issuer` and its `jwks_uri`. Raises ProviderUnavailable."""
+        return self._current()
+
     def _current(self) -> dict[str, str]:
         known = self._configuration
         if known is not None and time.monotonic() - known[1] < CONFIGURATION_FRESH:
             return known[0]
-        document, _ = self._outbound.call(lambda session: get_json(session, self._url))
-        found = {name: document.get(name) for name in ("issuer", "jwks_uri")}
-        own = urlsplit(self._url)
-        for name, value in found.items():
+        fresh = self._outbound.call(self._fetched)
+        self._configuration = (fresh, time.monotonic())
+        return fresh
+
+    def _fetched(self, session: OAuth2Session) -> dict[str, str]:
+        document, _ = get_json(session, self._url)
+        own, checked = urlsplit(self._url), {}
+        for name in ("issuer", "jwks_uri"):
+            value = document.get(name)
             parts = urlsplit(value) if isinstance(value, str) else None
             # The issuer is whoever publishes the document; the keys may lie on another host of theirs.
             if parts is None or parts.scheme != own.scheme or (name == "issuer" and parts.netloc != own.netloc):
                 raise ProviderUnavailable(reason=name)
-        checked = {name: str(value) for name, value in found.items()}
-        self._configuration = (checked, time.monotonic())
+            checked[name] = str(value)
         return checked

@@ -59,6 +59,8 @@ def verify_id_token(raw: object, keys: ProviderKeys, expected: Expected) -> dict
         raise ProviderAnswerRefused(reason="kind")
     _check_subject(claims)
     _check_times(claims)
+    if "at_hash" in claims and not claims["at_hash"]:  # to Authlib the same as none
+        raise ProviderAnswerRefused(reason="at_hash")
     params = {"nonce": expected.nonce, "access_token": expected.access_token}
     try:
         CodeIDToken(claims, header, {}, params).validate(int(clock.now().timestamp()), LEEWAY.seconds)
@@ -92,14 +94,14 @@ def moment_of(claims: Mapping[str, Any], name: str) -> datetime | None:
 
 def _verified(raw: object, keys: ProviderKeys, types: tuple[str | None, ...]) -> tuple[dict[str, Any], dict[str, Any]]:
     header = _header_of(raw)
-    if header.get("typ") not in types or header.get("alg") not in ALGORITHMS or "crit" in header:
+    algorithm, kid = header.get("alg"), header.get("kid")
+    if header.get("typ") not in types or "crit" in header or not (kid is None or isinstance(kid, str)):
         raise ProviderAnswerRefused(reason="header")
-    kid = header.get("kid")
-    if kid is not None and not isinstance(kid, str):
+    if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
         raise ProviderAnswerRefused(reason="header")
-    payload = _payload(str(raw), keys.suiting(kid, header["alg"]), header["alg"])
+    payload = _payload(str(raw), keys.suiting(kid, algorithm), algorithm)
     if payload is None:  # a new key, perhaps under the name of an old one: asked for once
-        payload = _payload(str(raw), keys.suiting_anew(kid, header["alg"]), header["alg"])
+        payload = _payload(str(raw), keys.suiting_anew(kid, algorithm), algorithm)
     if payload is None:
         raise ProviderAnswerRefused(reason="signature")
     try:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from authlib.integrations.requests_client import OAuth2Session
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey
 
@@ -19,6 +20,8 @@ RSA_BITS: Final = 2048
 ALGORITHMS: Final[Mapping[str, str]] = {"RS256": "RSA", "PS256": "RSA", "ES256": "EC"}
 _MAX_AGE: Final = re.compile(r"(?:^|[\s,])max-age=(\d{1,9})")
 
+_Keys = dict[str | int, list[RSAKey | ECKey]]  # by `kid`, or by a number where there is none
+
 
 class ProviderKeys:
     """The keys of one provider; `uri` says where they are, and may raise ProviderUnavailable."""
@@ -27,7 +30,7 @@ class ProviderKeys:
         self._outbound = outbound
         self._uri = uri
         self._counting = threading.Lock()
-        self._keys: tuple[dict[str, list[RSAKey | ECKey]], float] | None = None  # and until when they are fresh
+        self._keys: tuple[_Keys, float] | None = None  # and until when they are fresh
         self._refetches: list[float] = []
 
     def suiting(self, kid: str | None, algorithm: str) -> list[RSAKey | ECKey]:
@@ -52,14 +55,7 @@ class ProviderKeys:
 
     def _fetch(self) -> None:
         uri = self._uri()
-        document, headers = self._outbound.call(lambda session: get_json(session, uri))
-        listed = document.get("keys")
-        if not isinstance(listed, list):
-            raise ProviderUnavailable(reason="keys")
-        least, most = KEYS_FRESH
-        told = _MAX_AGE.search(headers.get("Cache-Control", ""))
-        fresh_for = min(max(float(told[1]) if told else least, least), most)
-        self._keys = (_usable(listed), time.monotonic() + fresh_for)
+        self._keys = self._outbound.call(lambda session: _fetched(session, uri))
 
     def _suiting(self, kid: str | None, algorithm: str) -> list[RSAKey | ECKey]:
         known = self._keys[0] if self._keys else {}
@@ -69,17 +65,33 @@ class ProviderKeys:
         return suiting if kid is not None or len(suiting) == 1 else []
 
 
-def _usable(listed: list[Any]) -> dict[str, list[RSAKey | ECKey]]:
+def count_keys(document: Mapping[str, Any]) -> int:
+    """How many of the keys in a key set can be verified with."""
+    listed = document.get("keys")
+    return sum(map(len, _usable(listed).values())) if isinstance(listed, list) else 0
+
+
+def _fetched(session: OAuth2Session, uri: str) -> tuple[_Keys, float]:
+    document, headers = get_json(session, uri)
+    listed = document.get("keys")
+    if not isinstance(listed, list):
+        raise ProviderUnavailable(reason="keys")
+    least, most = KEYS_FRESH
+    told = _MAX_AGE.search(headers.get("Cache-Control", ""))
+    fresh_for = min(max(float(told[1]) if told else least, least), most)
+    return _usable(listed), time.monotonic() + fresh_for
+
+
+def _usable(listed: list[Any]) -> _Keys:
     """Public keys that may sign, by their id. What is none of ours to use is passed over."""
-    found: dict[str, list[RSAKey | ECKey]] = {}
+    found: _Keys = {}
     for number, jwk in enumerate(listed):
         if not isinstance(jwk, dict) or jwk.get("use", "sig") != "sig":
             continue
         key = _key_of(jwk)
         if key is not None:
             kid = jwk.get("kid")
-            # One without an id is kept under a name that no token can ask for.
-            found.setdefault(kid if isinstance(kid, str) else f"\x00{number}", []).append(key)
+            found.setdefault(kid if isinstance(kid, str) else number, []).append(key)
     return found
 
 

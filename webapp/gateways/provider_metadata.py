@@ -5,12 +5,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from authlib.integrations.requests_client import OAuth2Session
+
 from webapp.errors import ProviderUnavailable
 from webapp.gateways.provider_http import Outbound, get_json
 from webapp.setting_types import split
 
 METADATA_FRESH: Final = 3600.0  # seconds
 METADATA_KEPT: Final = 86400.0  # seconds, where the provider cannot be asked again
+METADATA_RETRY: Final = 30.0  # seconds until it is asked again then: nobody else waits for it meanwhile
 
 
 @dataclass(frozen=True)
@@ -35,26 +38,32 @@ class ProviderMetadata:
         self._url = metadata_url
         self._issuer = issuer
         self._metadata: tuple[Metadata, float] | None = None  # and when it was fetched, by time.monotonic()
+        self._fresh_until = 0.0
 
     def current(self) -> Metadata:
         """The metadata, asked for once an hour. Raises ProviderUnavailable."""
         now = time.monotonic()
         known = self._metadata
-        if known is not None and now - known[1] < METADATA_FRESH:
+        if known is not None and now < self._fresh_until:
             return known[0]
         try:
-            document, _ = self._outbound.call(lambda session: get_json(session, self._url))
-            fresh = _checked(document, self._issuer, is_secure=self._url.startswith("https:"))
+            fresh = self._outbound.call(self._fetched)
         except ProviderUnavailable:
-            if known is not None and now - known[1] < METADATA_KEPT:
-                return known[0]
-            raise
+            if known is None or now - known[1] >= METADATA_KEPT:
+                raise
+            self._fresh_until = now + METADATA_RETRY
+            return known[0]
         self._metadata = (fresh, now)
+        self._fresh_until = now + METADATA_FRESH
         return fresh
 
     def peek(self) -> Metadata | None:
         """What is remembered, without asking anybody."""
         return self._metadata[0] if self._metadata else None
+
+    def _fetched(self, session: OAuth2Session) -> Metadata:
+        document, _ = get_json(session, self._url)
+        return _checked(document, self._issuer, is_secure=self._url.startswith("https:"))
 
 
 def _checked(document: Mapping[str, Any], issuer: str, *, is_secure: bool) -> Metadata:
@@ -62,7 +71,9 @@ def _checked(document: Mapping[str, Any], issuer: str, *, is_secure: bool) -> Me
     told = document.get("issuer")
     if told not in (issuer, issuer + "/"):
         raise ProviderUnavailable(reason="issuer")
-    methods = document.get("token_endpoint_auth_methods_supported") or ["client_secret_basic"]
+    methods = document.get("token_endpoint_auth_methods_supported")
+    # Where both will do, the one that is written the same by everybody: many servers read Basic without decoding it.
+    offers_post = isinstance(methods, list) and "client_secret_post" in methods
     return Metadata(
         issuer=str(told),
         authorization_endpoint=_address(document, "authorization_endpoint", is_secure=is_secure),
@@ -71,7 +82,7 @@ def _checked(document: Mapping[str, Any], issuer: str, *, is_secure: bool) -> Me
         userinfo_endpoint=_optional(document, "userinfo_endpoint", is_secure=is_secure),
         revocation_endpoint=_optional(document, "revocation_endpoint", is_secure=is_secure),
         sends_issuer=document.get("authorization_response_iss_parameter_supported") is True,
-        client_auth="client_secret_basic" if "client_secret_basic" in methods else "client_secret_post",
+        client_auth="client_secret_post" if offers_post else "client_secret_basic",
     )
 
 

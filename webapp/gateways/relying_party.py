@@ -3,6 +3,7 @@
 Authlib speaks the protocol. Strictness is here and in the files beside this one, and does not depend on its defaults.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -15,7 +16,8 @@ from requests import Response
 from webapp import clock
 from webapp.errors import ProviderAnswerRefused, ProviderUnavailable
 from webapp.gateways.id_token import Expected, moment_of, verify_id_token
-from webapp.gateways.provider_http import Outbound, get_json
+from webapp.gateways.provider_http import GrantRefused as GrantRefused
+from webapp.gateways.provider_http import Outbound, get_json, one_deadline
 from webapp.gateways.provider_keys import ProviderKeys
 from webapp.gateways.provider_metadata import Metadata, ProviderMetadata
 from webapp.provider_settings import GOOGLE, ProviderConfig
@@ -23,13 +25,11 @@ from webapp.provider_settings import GOOGLE, ProviderConfig
 SCOPES: Final = ("openid", "email", "profile")
 LONGEST_CODE: Final = 2048  # characters
 LONGEST_TOKEN: Final = 8192  # characters of an access or refresh token of the provider's
+LONGEST_TEXT: Final = 1024  # characters of what a provider says of somebody
 LONGEST_LIFE: Final = timedelta(days=90)
 _DEFAULT_LIFE: Final = timedelta(minutes=5)  # of an access token whose answer does not tell
+_UNWRITABLE: Final = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff]")  # control characters, and halves of some
 _ABOUT_THE_PERSON: Final = ("email", "email_verified", "name", "picture", "locale", "hd")
-
-
-class GrantRefused(Exception):
-    """The provider takes a code or a refresh token no more."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class RelyingParty:
         self.config = config
         # One for each provider, so that an answer cannot be passed off as another's (RFC 9700, section 4.4.2).
         self.redirect_uri = f"{public_url}/login/{config.name}/callback"
-        self._outbound = Outbound()
+        self._outbound = Outbound(config.name)
         self._metadata = ProviderMetadata(self._outbound, config.metadata_url, config.issuer)
         self._keys = ProviderKeys(self._outbound, lambda: self._metadata.current().jwks_uri)
 
@@ -121,6 +121,7 @@ class RelyingParty:
         if told is None or told != (known or self._metadata.current()).issuer:
             raise ProviderAnswerRefused(reason="response_iss")
 
+    @one_deadline()
     def exchange(self, code: str, handshake: Handshake) -> ProvenIdentity:
         """Whom a code stands for. Raises ProviderAnswerRefused or ProviderUnavailable."""
         if not 0 < len(code) <= LONGEST_CODE:
@@ -137,9 +138,11 @@ class RelyingParty:
         expected = Expected(metadata.issuer, self.config.client_id, handshake.nonce, access_token=tokens.access_token)
         claims = verify_id_token(answer.get("id_token"), self._keys, expected)
         if "email" not in claims and metadata.userinfo_endpoint is not None:
-            claims = {**claims, **self._userinfo(metadata, tokens, claims["sub"])}
+            # Whether an address is verified is said by who says the address.
+            claims = {**claims, "email_verified": None, **self._userinfo(metadata, tokens, claims["sub"])}
         return _identity(metadata.issuer, claims, tokens)
 
+    @one_deadline()
     def identify(self, id_token: str, nonce: str) -> ProvenIdentity:
         """Whom an ID token stands for that an app got from the provider's own SDK, with a nonce of ours. As strict as
         the code flow. Raises ProviderAnswerRefused or ProviderUnavailable.
@@ -148,6 +151,7 @@ class RelyingParty:
         expected = Expected(issuer, self.config.client_id, nonce, authorized_parties=self.config.native_client_ids)
         return _identity(issuer, verify_id_token(id_token, self._keys, expected), None)
 
+    @one_deadline()
     def renew(self, refresh_token: str) -> ProviderTokens:
         """New tokens for a refresh token of the provider's. Raises GrantRefused where it is worth nothing any more, or
         ProviderUnavailable.
@@ -168,13 +172,16 @@ class RelyingParty:
         """Take a token back at the provider (RFC 7009). Raises ProviderUnavailable."""
         metadata = self._metadata.current()
         endpoint = metadata.revocation_endpoint
-        if endpoint is not None:
-            self._outbound.call(
-                lambda session: session.post(
-                    endpoint, data={"token": token}, auth=session.client_auth(metadata.client_auth)
-                ).raise_for_status(),
-                **self._client(metadata),
-            )
+        if endpoint is None:
+            return
+        client = self._client(metadata)
+        auth = client["token_endpoint_auth_method"]
+        self._outbound.call(
+            lambda session: _check_revoked(
+                session.post(endpoint, data={"token": token}, auth=session.client_auth(auth))
+            ),
+            **client,
+        )
 
     def _userinfo(self, metadata: Metadata, tokens: ProviderTokens, subject: str) -> dict[str, Any]:
         """What the provider says of the person, where it is about the same one (section 5.3.2)."""
@@ -197,7 +204,7 @@ class RelyingParty:
 def _token_answer(
     session: OAuth2Session, metadata: Metadata, *, grant_type: str = "authorization_code", **parameters: str
 ) -> Mapping[str, Any]:
-    """What the token endpoint answers. Raises GrantRefused, ProviderAnswerRefused or what GARBAGE lists."""
+    """What the token endpoint answers. Raises GrantRefused, ProviderAnswerRefused or whatever the libraries raise."""
     session.register_compliance_hook("access_token_response", _only_answers)
     try:
         answer: Mapping[str, Any] = session.fetch_token(metadata.token_endpoint, grant_type=grant_type, **parameters)
@@ -215,6 +222,13 @@ def _only_answers(response: Response) -> Response:
     return response
 
 
+def _check_revoked(response: Response) -> None:
+    """RFC 7009, section 2.2. Google calls it an error to take back what is over already."""
+    is_over = response.status_code == 400 and response.json().get("error") == "invalid_token"
+    if not is_over:
+        response.raise_for_status()
+
+
 def _tokens_of(answer: Mapping[str, Any]) -> ProviderTokens:
     access_token, refresh_token = answer.get("access_token"), answer.get("refresh_token")
     if not _is_token(access_token) or str(answer.get("token_type")).lower() != "bearer":
@@ -226,7 +240,7 @@ def _tokens_of(answer: Mapping[str, Any]) -> ProviderTokens:
         access_token=str(access_token),
         refresh_token=str(refresh_token) if _is_token(refresh_token) else None,
         expires_at=clock.now() + (timedelta(seconds=float(life)) if is_told else _DEFAULT_LIFE),  # type: ignore[arg-type]
-        scope=scope[:2048] if isinstance(scope, str) else "",
+        scope=scope[:2048] if isinstance(scope, str) and scope.isprintable() else "",
     )
 
 
@@ -235,13 +249,12 @@ def _is_token(value: object) -> bool:
 
 
 def _identity(issuer: str, claims: Mapping[str, Any], tokens: ProviderTokens | None) -> ProvenIdentity:
-    email = claims.get("email")
     return ProvenIdentity(
         issuer=issuer,
         subject=claims["sub"],
-        email=email if isinstance(email, str) else None,
+        email=_text(claims.get("email")) or None,
         email_verified=claims.get("email_verified") is True,  # and not "true", "false" or 1
-        name=_text(claims.get("name")),
+        name=_UNWRITABLE.sub("", _text(claims.get("name"), as_it_is=False)),
         picture_url=_text(claims.get("picture")) or None,
         locale=_text(claims.get("locale")),
         hosted_domain=_text(claims.get("hd")) or None,
@@ -250,8 +263,10 @@ def _identity(issuer: str, claims: Mapping[str, Any], tokens: ProviderTokens | N
     )
 
 
-def _text(value: object) -> str:
-    return value if isinstance(value, str) and len(value) <= 1024 else ""
+def _text(value: object, *, as_it_is: bool = True) -> str:
+    """A short text, or none: nothing is cut out of what has to be compared, or it would turn into something else."""
+    is_short = isinstance(value, str) and len(value) <= LONGEST_TEXT
+    return str(value) if is_short and (not as_it_is or str(value).isprintable()) else ""
 
 
 def _origin(url: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
-from flask import Flask, current_app, request, url_for
+from flask import Flask, current_app, request, session, url_for
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
@@ -114,7 +114,12 @@ def fresh_sign_in(view: Callable[P, R]) -> Callable[P, R]:
 
 def _require_sign_in() -> None:
     # Without an endpoint there is nothing to guard: the answer is 404 or 405.
-    if request.endpoint is None or request.endpoint in OPEN_ENDPOINTS:
+    if request.endpoint is None:
+        return
+    if request.endpoint in OPEN_ENDPOINTS:
+        if getattr(session, "signed_in", False):
+            # A browser whose sign-in is over becomes a visitor's now, and not after a form was made for the other.
+            _ = current_user.is_authenticated
         return
     if request.path.startswith(API_PREFIX):
         require_access_token()

@@ -1,4 +1,5 @@
-"""One thread in each worker that sends mails and, now and then, tidies up. No request waits for it.
+"""One thread in each worker that sends mails, gives back what providers granted and, now and then, tidies up. No
+request waits for it.
 
 It starts with the first request a process serves, or from gunicorn's post_worker_init hook: never before a fork, whose
 child would inherit a lock but not the thread that was to open it.
@@ -16,7 +17,7 @@ from flask import Flask
 
 from webapp.gateways.mail_transport import MailTransport, transport_for
 from webapp.http.mail_rendering import render
-from webapp.services import outbox, provider_grants
+from webapp.services import outbox, provider_revocations
 from webapp.services.runtime import runtime
 
 POLL = 2.0  # seconds between looks at the outbox when nobody rings
@@ -103,7 +104,8 @@ class Background:
         """What was granted to us at providers and is wanted no more."""
         if process.stopping.is_set():
             return True
-        return self._survives("provider_revocations", lambda: provider_grants.give_back_due(BATCH))
+        stopping = process.stopping.is_set
+        return self._survives("revocations", lambda: provider_revocations.revoke_due(BATCH, stopping=stopping))
 
     def _keep_house(self, process: _Process) -> bool:
         if self._housekeeping is None or process.stopping.is_set() or time.monotonic() < process.housekeeping_due:

@@ -17,8 +17,7 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 
 from webapp.errors import Busy, NotFound, StoreUnavailable, TooManyAttempts
 from webapp.http.logging import request_id, security_log
-from webapp.http.problems import refuse_by_status
-from webapp.http.request_checks import API_PREFIX
+from webapp.http.problems import is_read_by_a_program, refuse_by_status
 from webapp.settings import Settings
 
 # What a store that is away raises, under SQLAlchemy or Redis.
@@ -101,7 +100,7 @@ def refusal(status: int, *, retry_after: timedelta | None = None, **context: Any
     `retry_after` is rounded up to whole seconds and goes into the Retry-After header too.
     """
     seconds = None if retry_after is None else max(1, math.ceil(retry_after.total_seconds()))
-    if request.path.startswith(API_PREFIX):
+    if is_read_by_a_program():
         response = refuse_by_status(status, str(context.get("code", "")))
     else:
         response = render_error(status, retry_after=seconds, **context)

@@ -39,7 +39,7 @@ _KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS", "PUT", "PATCH", "D
 # What we write ourselves, from values we made: never looked at for secrets, so that nobody can blank it by sending it.
 _OURS = frozenset(
     {"timestamp", "level", "logger", "request_id", "network", "user_id", "login_session_id", "kid"}
-    | {"outcome", "method", "route", "endpoint", "status", "duration_ms", "retry_after"}
+    | {"outcome", "method", "route", "endpoint", "status", "duration_ms", "retry_after", "provider"}
 )
 
 access_log = structlog.get_logger("access")

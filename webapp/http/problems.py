@@ -4,11 +4,12 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
-from flask import Response, current_app, jsonify, make_response
+from flask import Response, current_app, jsonify, make_response, request
 
 from webapp import errors
 from webapp.errors import DomainError
 from webapp.http.logging import request_id
+from webapp.http.request_checks import API_PREFIX
 from webapp.http.words import sentence, sentence_of
 from webapp.policy.login_sessions import FRESH_FOR
 
@@ -27,6 +28,7 @@ STATUS: Final[Mapping[type[DomainError], int]] = {
     errors.LinkUsed: 410,
     errors.LinkReplaced: 410,
     errors.SignInStepExpired: 401,
+    errors.RedirectRefused: 422,
     errors.AppCodeInvalid: 400,
     errors.ProviderAnswerRefused: 401,
     errors.ProviderEmailUnverified: 403,
@@ -78,8 +80,19 @@ _CHALLENGES: Final[Mapping[str, str]] = {
     "reauthentication_required": f'error="insufficient_user_authentication", max_age="{FRESH_FOR.seconds}"',
 }
 _UNTOLD: Final = frozenset({"not_signed_in"})  # becomes another
+_OPENED_BY_PEOPLE: Final = frozenset({"api.authorize", "api.docs"})
 # What a refusal may tell beside its words.
 _TOLD: Final = ("rule", "min_length", "reason", "why", "step_token", "deletion_due_at", "mfa_token", "methods")
+
+
+def is_read_by_a_program() -> bool:
+    """Whether a refusal of this request is read by a program: all of the API, but where a person's browser asks for a
+    page at an address that is opened in browsers.
+    """
+    if not request.path.startswith(API_PREFIX):
+        return False
+    asks_for_page = request.accept_mimetypes.best_match([MEDIA_TYPE, "text/html"]) == "text/html"
+    return not (asks_for_page and request.endpoint in _OPENED_BY_PEOPLE)
 
 
 def problem(status: int, code: str, detail: str = "", **extensions: Any) -> Response:

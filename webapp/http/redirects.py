@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response
 MAX_TARGET = 2000  # characters
 _UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\\\u2028\u2029\ud800-\udfff\ufffd]")
 _NEVER = frozenset({"login", "logout"})  # going there after signing in would loop, or sign out again
+_WAITING = re.compile(r"/login/[a-z0-9]+/connect")  # but this page waits for whoever signs in
 
 
 def safe_next(target: str | None, default: str) -> str:
@@ -34,7 +35,8 @@ def _is_path_here(target: str) -> bool:
         parts = urlsplit(target)
     except ValueError:
         return False
-    return not parts.scheme and not parts.netloc and segments[0].partition(";")[0].lower() not in _NEVER
+    is_fit = segments[0].partition(";")[0].lower() not in _NEVER or _WAITING.fullmatch(path) is not None
+    return not parts.scheme and not parts.netloc and is_fit
 
 
 def see_other(location: str) -> Response:

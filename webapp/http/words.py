@@ -15,12 +15,12 @@ END_REASONS = {
     "disabled": lazy_gettext("This account is closed. If you think that is a mistake, please contact us."),
     "operator": lazy_gettext("We signed this browser out. Please sign in again."),
     "too_many": lazy_gettext("You were signed in on very many devices, so the one unused for longest was signed out."),
-    "taken_over": lazy_gettext("This address turned out to belong to somebody else, so the account is gone."),
     "identity_unlinked": lazy_gettext("The account you signed in with was disconnected, so you were signed out."),
     "provider_alert": lazy_gettext(
         "The provider that you sign in with told us of a danger to your account there, so you were signed out."
     ),
     "factor_changed": lazy_gettext("Your second factor was changed on another device, so you were signed out."),
+    "code_reused": lazy_gettext("The code that began this sign-in came back a second time, so it was ended."),
     "idle": lazy_gettext("You were signed out because this browser was not used for a while."),
     "expired": lazy_gettext("You were signed out because you had been signed in for a long time."),
 }
@@ -62,7 +62,8 @@ _SENTENCES = {
         "The provider did not tell us that you have just signed in there. Please use another way to go on."
     ),
     "account_exists": lazy_gettext(
-        "There is an account with this address already. Please sign in to it as before, then connect the two."
+        "There is an account with this address already. Please sign in to it as you did before; then you can connect "
+        "the two in your account."
     ),
     "identity_tied": lazy_gettext(
         "The account with this address is connected to another account of the same provider. Please sign in another "
@@ -84,7 +85,6 @@ _SENTENCES = {
     "last_factor": lazy_gettext(
         "A second factor is needed here. Please set another one up before you remove this one."
     ),
-    "code_invalid": lazy_gettext("This code is not valid here, or no more. Please begin the sign-in again."),
 }
 # What only apps are told; people see a page.
 _APP_SENTENCES = {
@@ -98,12 +98,14 @@ _APP_SENTENCES = {
     "malformed_body": lazy_gettext("What was sent is not the JSON that is expected here."),
     "unsupported_media_type": lazy_gettext("Please send JSON in UTF-8, as application/json."),
     "validation_failed": lazy_gettext("Some of the values do not fit. The list of errors says which."),
+    "redirect_refused": lazy_gettext("This is not an address that apps are sent back to from here."),
     "origin_refused": lazy_gettext("This request came from a site that may not send it."),
     "link_invalid": lazy_gettext("This link opens nothing. Was it copied whole?"),
     "link_expired": lazy_gettext("This link has expired."),
     "link_used": lazy_gettext("This link has been used before."),
     "link_replaced": lazy_gettext("There is a newer link than this, or it is no longer needed."),
     "reauthentication_required": lazy_gettext("Please prove again who you are: your sign-in is too old for this."),
+    "code_invalid": lazy_gettext("This code is not valid here, or no more. Please begin the sign-in again."),
     "refresh_reused": lazy_gettext("An old token of this sign-in was used again, as after a theft, so it was ended."),
     "bad_request": lazy_gettext("This request is not one that can be answered."),
     "forbidden": lazy_gettext("This is not allowed."),
@@ -128,12 +130,12 @@ _APP_ENDINGS = {
     "disabled": lazy_gettext("This account is closed. If you think that is a mistake, please contact us."),
     "operator": lazy_gettext("We signed this app out. Please sign in again."),
     "too_many": lazy_gettext("You were signed in on very many devices, so the one unused for longest was signed out."),
-    "taken_over": END_REASONS["taken_over"],
     "identity_unlinked": lazy_gettext(
         "The account that you signed in with was disconnected, so this app was signed out."
     ),
     "provider_alert": END_REASONS["provider_alert"],
     "factor_changed": END_REASONS["factor_changed"],
+    "code_reused": END_REASONS["code_reused"],
     "refresh_reused": _APP_SENTENCES["refresh_reused"],
 }
 _PASSWORD_RULES = {

@@ -9,7 +9,6 @@ from typing import Final
 OLDEST: Final = timedelta(days=90)  # news older than this is refused, so that what was seen need not be kept for ever
 _RISC: Final = "https://schemas.openid.net/secevent/risc/event-type/"
 _OAUTH: Final = "https://schemas.openid.net/secevent/oauth/event-type/"
-HIJACKING: Final = "hijacking"
 BULK: Final = "bulk-account"
 
 
@@ -22,7 +21,7 @@ class Reaction(StrEnum):
     UNBLOCK = auto()
     DROP_GRANT = auto()  # what we were allowed to do there
     WARN = auto()  # the user should change how they sign in
-    CONFIRM = auto()  # nothing: the provider tries whether news arrives
+    NOTE = auto()  # nothing but a line in the log
 
 
 _REACTIONS: Final[dict[str, frozenset[Reaction]]] = {
@@ -32,16 +31,16 @@ _REACTIONS: Final[dict[str, frozenset[Reaction]]] = {
     _RISC + "account-purged": frozenset({Reaction.END_OWN_SESSIONS, Reaction.BLOCK, Reaction.DROP_GRANT}),
     _RISC + "account-enabled": frozenset({Reaction.UNBLOCK}),
     _RISC + "account-credential-change-required": frozenset({Reaction.WARN}),
-    _RISC + "verification": frozenset({Reaction.CONFIRM}),
+    _RISC + "verification": frozenset({Reaction.NOTE}),  # the provider tries whether news arrives
     # One token of ours was taken back. The next renewal finds that out by itself.
-    _OAUTH + "token-revoked": frozenset({Reaction.CONFIRM}),
+    _OAUTH + "token-revoked": frozenset({Reaction.NOTE}),
 }
 
 
 def judge_event(event_type: str, reason: str | None) -> frozenset[Reaction]:
-    """What follows from an event; nothing from one that we do not know. An account that was closed for spamming is not
-    in other hands; without a reason it may be.
+    """What follows from an event; nothing from one that we do not know. An account that was closed because it was made
+    in bulk is not in other hands; without a reason it may be.
     """
     if event_type == _RISC + "account-disabled" and reason == BULK:
-        return frozenset()
+        return frozenset({Reaction.NOTE})
     return _REACTIONS.get(event_type, frozenset())

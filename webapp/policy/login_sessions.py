@@ -23,7 +23,7 @@ class EndReason(StrEnum):
     OPERATOR = auto()
     TOO_MANY = auto()
     REFRESH_REUSED = auto()  # a spent refresh token came back: a thief's, or the thief was first
-    TAKEN_OVER = auto()  # the address turned out to be somebody else's
+    CODE_REUSED = auto()  # the code that an app had exchanged for it came back
     IDENTITY_UNLINKED = auto()  # begun by a provider that opens the account no more
     PROVIDER_ALERT = auto()  # the provider said that something is wrong there
     FACTOR_CHANGED = auto()  # a second factor was set up or taken away on another device

@@ -7,7 +7,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from webapp import clock
-from webapp.models import Base, KnownDevice, LoginSession, OneTimeToken, SecurityEvent, User
+from webapp.models import Base, Identity, KnownDevice, LoginSession, OneTimeToken, ProviderGrant, SecurityEvent, User
+from webapp.policy.one_time import Purpose
 from webapp.policy.security_events import EventKind
 from webapp.policy.throttling import Limit
 from webapp.services.client import Client
@@ -16,14 +17,19 @@ from webapp.services.runtime import runtime
 from webapp.services.security_events import record_event
 from webapp.services.transaction import transaction
 
-# Hashes say nothing about a person and help only a thief of the file (ASVS 14.2.6).
-SECRET_COLUMNS = frozenset({"password_hash", "token_hash", "device_hash", "handle_hash", "email_key", "user_id"})
-_OWNED: dict[str, type[LoginSession | SecurityEvent | KnownDevice | OneTimeToken]] = {
+# Hashes and what is sealed say nothing about a person and help only a thief of the file (ASVS 14.2.6).
+SECRET_COLUMNS = frozenset(
+    {"password_hash", "token_hash", "device_hash", "handle_hash", "email_key", "user_id", "sealed"}
+)
+_Owned = LoginSession | SecurityEvent | KnownDevice | OneTimeToken | Identity
+_OWNED: dict[str, type[_Owned]] = {
     "login_sessions": LoginSession,
     "security_events": SecurityEvent,
     "known_devices": KnownDevice,
     "mailed_links": OneTimeToken,
+    "identities": Identity,
 }
+_NOT_MAILED = (Purpose.APP_CODE, Purpose.LINK_IDENTITY)  # steps of a sign-in, over within minutes
 
 
 def export_account(signed_in: SignedIn, client: Client) -> dict[str, Any]:
@@ -42,14 +48,22 @@ def export_account(signed_in: SignedIn, client: Client) -> dict[str, Any]:
             "exported_at": clock.now().isoformat(),
             "account": _plain(tx.get_one(User, signed_in.user_id)),
             **{name: _rows(tx, model, signed_in) for name, model in _OWNED.items()},
+            "provider_grants": _grants(tx, signed_in),
         }
 
 
-def _rows(
-    tx: Session, model: type[LoginSession | SecurityEvent | KnownDevice | OneTimeToken], signed_in: SignedIn
-) -> list[dict[str, Any]]:
+def _rows(tx: Session, model: type[_Owned], signed_in: SignedIn) -> list[dict[str, Any]]:
     order = model.created_at if not issubclass(model, SecurityEvent) else model.at
-    return [_plain(row) for row in tx.scalars(select(model).where(model.user_id == signed_in.user_id).order_by(order))]
+    query = select(model).where(model.user_id == signed_in.user_id).order_by(order)
+    if issubclass(model, OneTimeToken):
+        query = query.where(model.purpose.not_in(_NOT_MAILED))
+    return [_plain(row) for row in tx.scalars(query)]
+
+
+def _grants(tx: Session, signed_in: SignedIn) -> list[dict[str, Any]]:
+    """What the user lets the site do at providers, without the tokens for it."""
+    query = select(ProviderGrant).join(Identity, Identity.id == ProviderGrant.identity_id)
+    return [_plain(row) for row in tx.scalars(query.where(Identity.user_id == signed_in.user_id))]
 
 
 def _plain(row: Base) -> dict[str, Any]:

@@ -2,10 +2,11 @@
 
 from datetime import timedelta
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from webapp import clock
-from webapp.models import User
+from webapp.models import Identity, User
 from webapp.policy.one_time import LIFE, Purpose
 from webapp.policy.throttling import Limit, network_of
 from webapp.services import links, outbox
@@ -100,8 +101,11 @@ def tell_of_reuse(tx: Session, user: User, client: Client) -> None:
 
 
 def tell_of_new_password(tx: Session, user: User, client: Client) -> None:
-    """Tell that the password was changed."""
-    _tell(tx, user, "password_changed", client, forgot_link=links.link(links.FORGOT_PASSWORD))
+    """Tell that the password was changed, and what else opens the account: a thief may have connected something."""
+    names = tx.scalars(select(Identity.provider).where(Identity.user_id == user.id).order_by(Identity.id))
+    labels = [found.config.label for name in names if (found := runtime().relying_parties.get(name))]
+    told = {"connected": ", ".join(labels)} if labels else {}
+    _tell(tx, user, "password_changed", client, forgot_link=links.link(links.FORGOT_PASSWORD), **told)
 
 
 def send_new_address_confirmation(tx: Session, user: User, new_email: str, token: str, client: Client) -> None:
@@ -145,9 +149,12 @@ def tell_sessions_ended(tx: Session, user: User, client: Client) -> None:
     )
 
 
-def tell_of_new_account(tx: Session, user: User, client: Client, *, provider: str) -> None:
-    """Tell that an account was made for somebody who came with a provider."""
-    _tell(tx, user, "account_created", client, provider=provider, account_link=links.link(links.CONNECTIONS))
+def tell_of_new_account(tx: Session, user: User, client: Client, *, provider: str, taken_over: bool) -> None:
+    """Tell that an account was made for somebody who came with a provider; `taken_over`: in place of one that nobody
+    had confirmed.
+    """
+    told = {"taken_over": "1"} if taken_over else {}
+    _tell(tx, user, "account_created", client, provider=provider, account_link=links.link(links.CONNECTIONS), **told)
 
 
 def tell_of_linking(tx: Session, user: User, client: Client, *, provider: str, identity_email: str | None) -> None:

@@ -7,7 +7,7 @@ which says nothing about who is signed in (ASVS 10.1.2; RFC 9700, sections 2.1 a
 import json
 import secrets
 import uuid
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from sqlalchemy import delete, select
@@ -22,6 +22,7 @@ from webapp.policy.throttling import Limit, network_of
 from webapp.services.client import Client
 from webapp.services.one_time import digest
 from webapp.services.runtime import runtime
+from webapp.services.sealing import SealBroken
 from webapp.services.transaction import transaction
 
 SECRET_BYTES = 32  # 256 bits (ASVS 11.5.1)
@@ -46,6 +47,7 @@ class Errand:
     next_path: str = ""
     login_session_id: uuid.UUID | None = None  # who asked, where that matters
     login_hint: str = ""
+    asks_which: bool = False  # the provider is to ask which account it shall be
     app: AppRequest | None = None
 
 
@@ -53,8 +55,8 @@ class Errand:
 class Departure:
     """Where to send the browser, and the secret it is to keep until it is back."""
 
-    url: str
-    browser: str
+    url: str = field(repr=False)
+    browser: str = field(repr=False)
     leads_elsewhere: bool  # to an origin that our forms are not known to lead to
 
 
@@ -127,7 +129,10 @@ def take_back(name: str, state: str, browser: str | None, client: Client) -> Arr
         # Whoever comes back without having been sent counts as one who starts.
         runtime().throttle.hit(Limit.AUTHORIZATION_NETWORK, network_of(client.ip))
         raise AuthorizationExpired
-    handshake, errand = _open(spent.sealed, state, Intent(spent.intent))
+    try:
+        handshake, errand = _open(spent.sealed, state, Intent(spent.intent))
+    except SealBroken:  # by a key that was taken away since
+        raise AuthorizationExpired from None
     return Arrival(provider, spent.issuer, errand, handshake)
 
 
@@ -137,7 +142,10 @@ def _wishes(errand: Errand) -> dict[str, str]:
     if errand.intent is Intent.REAUTHENTICATE:
         told = {"id_token": {"auth_time": {"essential": True}}}
         return {"max_age": "0", "claims": json.dumps(told, separators=(",", ":")), **hint}
-    if errand.intent is Intent.LINK:
+    # Any app on a machine can claim a scheme or a port. Where nothing vouches for who asks, the person at least sees
+    # that somebody does (RFC 8252, section 8.6).
+    is_unnamed = errand.app is not None and not errand.app.redirect_uri.startswith("https:")
+    if errand.intent is Intent.LINK or errand.asks_which or is_unnamed:
         return {"prompt": "select_account"}
     return hint
 

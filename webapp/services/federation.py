@@ -2,35 +2,39 @@
 app in. Each ends where every other door ends.
 """
 
+import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from urllib.parse import urlencode, urlsplit, urlunsplit
+from dataclasses import dataclass, field
+
+from sqlalchemy.exc import IntegrityError
 
 from webapp import clock
 from webapp.errors import (
     AuthorizationDenied,
     AuthorizationExpired,
+    Busy,
     DomainError,
     IdentityBlocked,
     IdentityElsewhere,
+    InvalidCredentials,
     NotSignedIn,
     ProviderAnswerRefused,
     ProviderProofTooOld,
+    ProviderUnavailable,
     SignInStepExpired,
 )
+from webapp.gateways.provider_http import one_deadline
 from webapp.gateways.relying_party import ProvenIdentity
-from webapp.models import User
+from webapp.models import LoginSession
 from webapp.policy.authorization import Intent as Intent
-from webapp.policy.login_sessions import is_fresh
-from webapp.policy.one_time import Purpose
+from webapp.policy.login_sessions import EndReason, is_fresh
 from webapp.policy.security_events import EventKind
 from webapp.services import app_codes, link_offers, linking, passwords, sign_in
-from webapp.services.authorization import AppRequest, Arrival, take_back
+from webapp.services.authorization import Arrival, take_back
 from webapp.services.client import Client
 from webapp.services.identities import find_identity
 from webapp.services.linking import News as News
-from webapp.services.login_sessions import SignedIn, lock_live
-from webapp.services.one_time import spend_token
+from webapp.services.login_sessions import SignedIn, end_login_sessions, lock_live, require_fresh
 from webapp.services.runtime import runtime
 from webapp.services.security_events import log_security, record_event
 from webapp.services.transaction import transaction
@@ -40,8 +44,8 @@ from webapp.services.transaction import transaction
 class Answer:
     """An authorization response (RFC 6749, sections 4.1.2 and 4.1.2.1; RFC 9207)."""
 
-    state: str
-    code: str | None
+    state: str = field(repr=False)
+    code: str | None = field(repr=False)
     error: str | None
     issuer: str | None
 
@@ -97,7 +101,9 @@ def finish(
     except AuthorizationDenied:
         if arrival.errand.app is None:
             raise _with_way_back(AuthorizationDenied(), arrival) from None
-        return BackToApp(_app_url(arrival.errand.app, error="access_denied"))
+        return BackToApp(app_codes.answer_to_app(arrival.errand.app, error="access_denied"))
+    except (NotSignedIn, InvalidCredentials):  # signed out, or the account gone, since they left
+        raise _with_way_back(AuthorizationExpired(), arrival) from None
     except DomainError as error:
         if isinstance(error, ProviderAnswerRefused):
             log_security("provider_answer_refused", provider=provider, reason=str(error.details.get("reason")))
@@ -110,37 +116,45 @@ def link_by_password(
     """Sign in by password to the account that an offer is about, and link the identity that waits. Where a step stands
     before the login session, the offer waits for `link_after_sign_in`.
 
-    Raises SignInStepExpired, or what `verify_password`, `start_sign_in` and `link` raise.
+    Raises SignInStepExpired, or what `verify_password`, `start_sign_in` and `link` raise; nobody is signed in then.
     """
     offered = link_offers.find_offer(provider, handle)
     proof = passwords.verify_password(offered.email, password, client)
     outcome = sign_in.start_sign_in(proof, client, kind="web")
     if isinstance(outcome, sign_in.Started):
-        _link_offered(provider, handle, outcome.user_id, client)
+        try:
+            _link_offered(provider, handle, outcome.user_id, client)
+        except DomainError:
+            with transaction() as tx:  # no browser gets it
+                begun = LoginSession.id == outcome.login_session_id
+                end_login_sessions(tx, outcome.user_id, EndReason.REPLACED, begun)
+            raise
     return outcome
 
 
 def link_after_sign_in(provider: str, handle: str | None, signed_in: SignedIn, client: Client) -> None:
-    """Link the identity that waits, now that its account's owner has signed in. Raises SignInStepExpired or what
-    `link` raises.
+    """Link the identity that waits, now that its account's owner has signed in. Raises SignInStepExpired,
+    ReauthenticationRequired where that was long ago, or what `link` raises.
     """
+    require_fresh(signed_in)
     with transaction() as tx:
         lock_live(tx, signed_in)
     _link_offered(provider, handle, signed_in.user_id, client)
 
 
-def _link_offered(provider: str, handle: str | None, user_id: object, client: Client) -> None:
+def _link_offered(provider: str, handle: str | None, user_id: uuid.UUID, client: Client) -> None:
     config = runtime().relying_parties[provider].config
-    with transaction() as tx:
-        token = link_offers.get_offer(tx, provider, handle)
-        if token.user_id != user_id:
-            raise SignInStepExpired
-        proven = link_offers.waiting_identity(token)
-        spend_token(tx, handle or "", Purpose.LINK_IDENTITY)
-        user = tx.get_one(User, token.user_id, with_for_update=True)
-        linking.link_to(tx, user, proven, config, client)
+    try:
+        with transaction() as tx:
+            user, proven = link_offers.take_offer(tx, provider, handle)
+            if user.id != user_id:
+                raise SignInStepExpired
+            linking.link_to(tx, user, proven, config, client)
+    except IntegrityError:  # somebody linked it elsewhere in the meantime
+        raise IdentityElsewhere from None
 
 
+@one_deadline()
 def _proven(arrival: Arrival, answer: Answer) -> ProvenIdentity:
     arrival.provider.check_response_issuer(answer.issuer)
     if answer.error is not None:  # after state and issuer, and never shown: whoever sent it may have chosen the words
@@ -203,7 +217,7 @@ def _let_app_in(
     assert app is not None
     admitted = linking.admit(proven, arrival.provider.config, client, locale=locale)
     code = app_codes.issue_app_code(admitted.proof, app)
-    return BackToApp(_app_url(app, code=code))
+    return BackToApp(app_codes.answer_to_app(app, code=code))
 
 
 _ENDINGS: Mapping[Intent, Callable[[Arrival, ProvenIdentity, SignedIn | None, Client, str], Ending]] = {
@@ -227,14 +241,9 @@ def _with_way_back(error: DomainError, arrival: Arrival) -> DomainError:
     errand = arrival.errand
     told: dict[str, object] = {"next_path": errand.next_path, "intent": errand.intent, **error.details}
     if errand.app is not None:
-        told["way_back"] = _app_url(errand.app, error="access_denied")
+        is_passing = isinstance(error, ProviderUnavailable | Busy)
+        told["way_back"] = app_codes.answer_to_app(
+            errand.app, error="temporarily_unavailable" if is_passing else "access_denied"
+        )
     error.details = told
     return error
-
-
-def _app_url(app: AppRequest, **parameters: str) -> str:
-    """Where an app waits, with our answer to it (RFC 6749, section 4.1.2; RFC 9207, section 2)."""
-    parts = urlsplit(app.redirect_uri)
-    answer = urlencode({**parameters, "state": app.state, "iss": runtime().settings.PUBLIC_URL})
-    query = f"{parts.query}&{answer}" if parts.query else answer
-    return urlunsplit(parts._replace(query=query))

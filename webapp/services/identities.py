@@ -25,6 +25,7 @@ from webapp.services.client import Client
 from webapp.services.login_sessions import SignedIn, end_login_sessions, lock_live, require_fresh
 from webapp.services.runtime import runtime
 from webapp.services.security_events import record_event
+from webapp.services.sign_in import end_steps
 from webapp.services.transaction import transaction
 
 
@@ -115,8 +116,8 @@ def find_email_at(signed_in: SignedIn, provider: str) -> str | None:
 
 
 def unlink(signed_in: SignedIn, provider: str, client: Client) -> None:
-    """Have a provider open this account no more. Sessions that were begun by it elsewhere end, and what we may do at
-    the provider is taken back there.
+    """Have a provider open this account no more. Sessions that were begun by it elsewhere end, with sign-ins that are
+    under way, and what we may do at the provider is taken back there.
 
     Raises NotFound, NotSignedIn, ReauthenticationRequired, or LastWayIn where nobody could sign in any more.
     """
@@ -134,6 +135,7 @@ def unlink(signed_in: SignedIn, provider: str, client: Client) -> None:
         tx.delete(identity)
         begun_by_it = (LoginSession.methods == provider, LoginSession.id != signed_in.login_session_id)
         end_login_sessions(tx, user.id, EndReason.IDENTITY_UNLINKED, *begun_by_it)
+        end_steps(tx, user.id)  # one of them may have been begun by it, too
         record_event(
             tx,
             user.id,

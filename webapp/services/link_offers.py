@@ -4,6 +4,7 @@ signed in to the account the old way. Until then the identity waits, sealed, and
 
 import json
 from base64 import b64decode, b64encode
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -16,8 +17,10 @@ from webapp.gateways.relying_party import ProvenIdentity, ProviderTokens
 from webapp.models import Identity, OneTimeToken, User
 from webapp.policy.one_time import Purpose
 from webapp.provider_settings import ProviderConfig
-from webapp.services.one_time import get_token, issue_token
+from webapp.services.addresses import address_key
+from webapp.services.one_time import get_token, issue_token, spend_token
 from webapp.services.runtime import runtime
+from webapp.services.sealing import SealBroken
 from webapp.services.transaction import transaction
 
 _PURPOSE = "link offer"
@@ -46,10 +49,9 @@ def offer(tx: Session, user: User, proven: ProvenIdentity, config: ProviderConfi
 def find_offer(provider: str, handle: str | None) -> LinkOffer:
     """What an offer is about; spends nothing. Raises SignInStepExpired."""
     with transaction() as tx:
-        token = get_offer(tx, provider, handle)
-        user = tx.get_one(User, token.user_id)
-        linked = set(tx.scalars(select(Identity.provider).where(Identity.user_id == user.id)))
-        proven = waiting_identity(token)
+        user, proven = _opened(tx, _token(get_token, tx, handle), provider)
+        opened_by = (Identity.user_id == user.id, Identity.blocked_at.is_(None))
+        linked = set(tx.scalars(select(Identity.provider).where(*opened_by)))
     found = runtime().relying_parties
     return LinkOffer(
         user.email,
@@ -60,23 +62,37 @@ def find_offer(provider: str, handle: str | None) -> LinkOffer:
     )
 
 
-def get_offer(tx: Session, provider: str, handle: str | None) -> OneTimeToken:
-    """The row of an offer that still holds. Raises SignInStepExpired."""
+def take_offer(tx: Session, provider: str, handle: str | None) -> tuple[User, ProvenIdentity]:
+    """Use up an offer: its account, the row locked, and the identity that waits. Raises SignInStepExpired."""
+    return _opened(tx, _token(spend_token, tx, handle), provider)
+
+
+def _token(find: Callable[[Session, str, Purpose], OneTimeToken], tx: Session, handle: str | None) -> OneTimeToken:
     try:
-        token = get_token(tx, handle or "", Purpose.LINK_IDENTITY)
+        return find(tx, handle or "", Purpose.LINK_IDENTITY)
     except LinkInvalid:
         raise SignInStepExpired from None
+
+
+def _opened(tx: Session, token: OneTimeToken, provider: str) -> tuple[User, ProvenIdentity]:
+    """What stands in an offer, while the account still has the address that led to it: whoever came with that address
+    is to learn of no other.
+    """
+    user = tx.get_one(User, token.user_id)
     if token.data["provider"] != provider or provider not in runtime().relying_parties:
         raise SignInStepExpired
-    return token
+    try:
+        held = runtime().sealer.open(b64decode(token.data["sealed"]), purpose=_PURPOSE, bound_to=str(user.id))
+    except SealBroken:  # by a key that was taken away since
+        raise SignInStepExpired from None
+    proven = _identity_of(json.loads(held))
+    if address_key(proven.email or "") != user.email_key:
+        raise SignInStepExpired
+    return user, proven
 
 
-def waiting_identity(token: OneTimeToken) -> ProvenIdentity:
-    """The identity that waits behind an offer."""
-    sealed = b64decode(token.data["sealed"])
-    held: dict[str, Any] = json.loads(runtime().sealer.open(sealed, purpose=_PURPOSE, bound_to=str(token.user_id)))
-    tokens = held.pop("tokens")
-    auth_time = held.pop("auth_time")
+def _identity_of(held: dict[str, Any]) -> ProvenIdentity:
+    tokens, auth_time = held.pop("tokens"), held.pop("auth_time")
     return ProvenIdentity(
         **held,
         auth_time=datetime.fromisoformat(auth_time) if auth_time else None,

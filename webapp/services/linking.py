@@ -1,5 +1,6 @@
 """From an identity that a provider has proven to a user of ours: policy.linking decides, this file acts."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum, auto
 
@@ -37,6 +38,7 @@ from webapp.services.sign_in import Proof
 from webapp.services.transaction import transaction
 
 LANGUAGES = ("en", "ko")
+ATTEMPTS = 3  # an address is nobody's, then perhaps a squatter's, then its owner's: it changes hands no more often
 
 
 class News(StrEnum):
@@ -60,16 +62,12 @@ def admit(proven: ProvenIdentity, config: ProviderConfig, client: Client, *, loc
     """The user behind an identity: known by it, found by the address as far as that may be, or made now. `locale` is
     the language of the page, for a provider that names none.
 
-    Raises ProviderEmailUnverified, AccountExists, IdentityTied, IdentityBlocked or AccountDisabled.
+    Raises ProviderEmailUnverified, AccountExists, IdentityTied, IdentityBlocked, AccountDisabled or Busy.
     """
-    try:
-        return _admit(proven, config, client, locale)
-    except IntegrityError:
-        pass  # two at once for somebody new: the second finds the first's rows
-    try:
-        return _admit(proven, config, client, locale)
-    except IntegrityError:
-        raise Busy from None
+    for _ in range(ATTEMPTS):
+        with suppress(IntegrityError):  # others came with the same at the same time: the next attempt finds their rows
+            return _admit(proven, config, client, locale)
+    raise Busy
 
 
 def link(signed_in: SignedIn, proven: ProvenIdentity, config: ProviderConfig, client: Client) -> bool:
@@ -120,14 +118,13 @@ def _admit(proven: ProvenIdentity, config: ProviderConfig, client: Client, local
             return _known(tx, identity, proven)
         if verdict is Verdict.LINK:
             assert user is not None
-            _link(tx, user, proven, config, client)
-            return Admitted(_proof(user, proven, config), News.LINKED)
+            return Admitted(_proof(_link(tx, user, proven, config, client), proven), News.LINKED)
         if verdict in (Verdict.PROVISION, Verdict.TAKE_OVER):
             assert address is not None
             if user is not None:
                 _clear_away(tx, user)
             made = _provision(tx, address, proven, config, client, locale, taken_over=user is not None)
-            return Admitted(_proof(made, proven, config), News.WELCOME if user is None else News.TAKEN_OVER)
+            return Admitted(_proof(made, proven), News.WELCOME if user is None else News.TAKEN_OVER)
         handle = link_offers.offer(tx, user, proven, config) if verdict is Verdict.ASK and user is not None else ""
         user_id = None if user is None else user.id
     log_security("identity_refused", reason=verdict, provider=config.name, user_id=user_id)
@@ -174,7 +171,8 @@ def _has_other_identity(tx: Session, user: User, proven: ProvenIdentity) -> bool
 
 def _is_authoritative(address: Address, user: User | None, proven: ProvenIdentity, config: ProviderConfig) -> bool:
     # Two addresses that only fold to one key may be two mailboxes: then the provider's word is about the other one.
-    if user is not None and user.email.casefold() != address.email.casefold():
+    # Only A to Z are folded here: to str.casefold, "ß" is "ss".
+    if user is not None and user.email.encode().lower() != address.email.encode().lower():
         return False
     return is_authoritative(
         address.email,
@@ -191,22 +189,22 @@ def _known(tx: Session, identity: Identity, proven: ProvenIdentity) -> Admitted:
         raise IdentityBlocked
     moved = note_seen(identity, proven)
     provider_grants.keep_grant(tx, identity, proven.tokens)
-    at = min(proven.auth_time or clock.now(), clock.now())
-    return Admitted(Proof(identity.user_id, (identity.provider,), at), News.ADDRESS_MOVED if moved else None)
+    return Admitted(_proof(identity, proven), News.ADDRESS_MOVED if moved else None)
 
 
-def _link(tx: Session, user: User, proven: ProvenIdentity, config: ProviderConfig, client: Client) -> None:
+def _link(tx: Session, user: User, proven: ProvenIdentity, config: ProviderConfig, client: Client) -> Identity:
     identity = add_identity(tx, user, proven, config)
     provider_grants.keep_grant(tx, identity, proven.tokens)
     record_event(tx, user.id, EventKind.IDENTITY_LINKED, client, provider=config.label)
     account_mail.tell_of_linking(tx, user, client, provider=config.label, identity_email=identity.email)
+    return identity
 
 
 def _clear_away(tx: Session, squatter: User) -> None:
     """Whoever registered this address never showed that it is theirs. Everything of that account goes with its row:
     password, sessions of both kinds, links, devices, whatever was planted in it (ON DELETE CASCADE).
     """
-    end_login_sessions(tx, squatter.id, EndReason.TAKEN_OVER)
+    end_login_sessions(tx, squatter.id, EndReason.DELETION)  # here at once; the rows go with the user's
     log_security("address_taken_over", user_id=squatter.id)
     tx.delete(squatter)
     tx.flush()
@@ -221,7 +219,7 @@ def _provision(
     locale: str,
     *,
     taken_over: bool,
-) -> User:
+) -> Identity:
     language = proven.locale.replace("_", "-").partition("-")[0].lower()
     user = User(
         id=new_id(),
@@ -239,9 +237,10 @@ def _provision(
     record_event(tx, user.id, EventKind.REGISTERED, client, provider=config.label)
     if taken_over:
         record_event(tx, user.id, EventKind.ADDRESS_TAKEN_OVER, client)
-    account_mail.tell_of_new_account(tx, user, client, provider=config.label)
-    return user
+    account_mail.tell_of_new_account(tx, user, client, provider=config.label, taken_over=taken_over)
+    return identity
 
 
-def _proof(user: User, proven: ProvenIdentity, config: ProviderConfig) -> Proof:
-    return Proof(user.id, (config.name,), min(proven.auth_time or clock.now(), clock.now()))
+def _proof(identity: Identity, proven: ProvenIdentity) -> Proof:
+    at = min(proven.auth_time or clock.now(), clock.now())
+    return Proof(identity.user_id, (identity.provider,), at, identity_id=identity.id)

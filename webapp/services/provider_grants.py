@@ -6,6 +6,7 @@ Kept only where GOOGLE_EXTRA_SCOPES asks for something to do with them; who some
 import json
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
@@ -15,20 +16,21 @@ from sqlalchemy import delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from webapp import clock
-from webapp.errors import ProviderUnavailable
-from webapp.gateways.relying_party import GrantRefused, ProviderTokens
-from webapp.models import Identity, ProviderGrant, ProviderRevocation
+from webapp.errors import ProviderAnswerRefused, ProviderUnavailable
+from webapp.gateways.relying_party import GrantRefused, ProviderTokens, RelyingParty
+from webapp.models import Identity, ProviderGrant
+from webapp.services.provider_revocations import request_revocation
 from webapp.services.runtime import runtime
 from webapp.services.sealing import SealBroken
-from webapp.services.transaction import after_commit, transaction
+from webapp.services.transaction import transaction
 
 ENOUGH_LEFT = timedelta(seconds=60)  # of an access token's life, for whoever gets it to use it
-RENEWAL = timedelta(seconds=10)  # more than a provider may take (gateways.provider_http)
-PATIENCE = 6.0  # seconds to wait for somebody else's renewal
-POLL = 0.1  # seconds
-GIVE_UP_AFTER = 12  # attempts to give a token back, further and further apart: about a week
+# How long one renewal is waited for before somebody else may begin another: longer than the two calls of one can take
+# (gateways.provider_http), or two would show the same refresh token, which looks like a theft.
+RENEWAL = timedelta(seconds=15)
+POLL = 0.1  # seconds between looks while somebody else renews
+LOOKS = 60  # so many, and then the provider counts as away
 _PURPOSE = "provider grant"
-_REVOCATION = "provider revocation"
 
 _log = structlog.get_logger("provider_grants")
 
@@ -43,25 +45,28 @@ class NoProviderToken(Exception):
         self.reason = reason
 
 
-def fresh_provider_token(user_id: uuid.UUID, provider: str) -> str:
+def fresh_provider_token(user_id: uuid.UUID, provider: str, *, rest: Callable[[float], object] = time.sleep) -> str:
     """An access token of the provider's for acting in the user's name, good for a minute or more.
 
     Of many who ask at once when it has run out, one renews it and the others get what that one got (a compare-and-swap
-    on the row's version). Raises NoProviderToken. Never call it within a transaction: it talks to the provider.
+    on the row's version); they `rest` between looks. Raises NoProviderToken. Never call it within a transaction: it
+    talks to the provider.
     """
-    until = time.monotonic() + PATIENCE
-    while True:
+    for look in range(LOOKS):
+        if look:
+            rest(POLL)
         identity_id, grant = _find(user_id, provider)
         held = _opened(grant, user_id)
         if clock.now() + ENOUGH_LEFT < grant.expires_at:
             return str(held["access_token"])
         if not held["refresh_token"]:
             raise NoProviderToken("gone")
-        if _claim(identity_id, grant.version):
-            return _renew(user_id, provider, identity_id, grant.version, str(held["refresh_token"]))
-        if time.monotonic() > until:
+        relying_party = runtime().relying_parties.get(provider)
+        if relying_party is None:
             raise NoProviderToken("unavailable")
-        time.sleep(POLL)
+        if _claim(identity_id, grant.version):
+            return _renew(relying_party, user_id, identity_id, grant.version, str(held["refresh_token"]))
+    raise NoProviderToken("unavailable")
 
 
 def keep_grant(tx: Session, identity: Identity, tokens: ProviderTokens | None) -> None:
@@ -80,42 +85,26 @@ def keep_grant(tx: Session, identity: Identity, tokens: ProviderTokens | None) -
         kept = _try_open(grant, identity.user_id)
         tokens = ProviderTokens(tokens.access_token, kept.get("refresh_token"), tokens.expires_at, tokens.scope)
     _write(grant, identity.user_id, tokens)
-    grant.scope = tokens.scope or grant.scope or ""
-    grant.version += 1
-    grant.renewing_until = None
 
 
 def give_back(tx: Session, identity: Identity) -> None:
     """Have what an identity granted taken back at the provider, after `tx`, by the background worker."""
-    grant = tx.get(ProviderGrant, identity.id)
+    grant = tx.get(ProviderGrant, identity.id, with_for_update=True)
     if grant is None:
         return
     held = _try_open(grant, identity.user_id)
-    token = held.get("refresh_token") or held.get("access_token")  # taking the one back ends the other (RFC 7009, 2.1)
-    tx.delete(grant)
-    if token:
-        row = ProviderRevocation(provider=identity.provider, due_at=clock.now(), created_at=clock.now(), attempts=0)
-        row.id = uuid.uuid4()
-        row.sealed = runtime().sealer.seal(str(token).encode(), purpose=_REVOCATION, bound_to=str(row.id))
-        tx.add(row)
-        after_commit(tx, runtime().wake_outbox)
+    drop_grant(tx, identity)
+    if token := held.get("refresh_token") or held.get("access_token"):
+        request_revocation(tx, identity.provider, str(token))  # the one ends the other (RFC 7009, section 2.1)
 
 
 def drop_grant(tx: Session, identity: Identity) -> None:
     """Forget what an identity granted: the provider says that it is over."""
-    tx.execute(delete(ProviderGrant).where(ProviderGrant.identity_id == identity.id))
-
-
-def give_back_due(limit: int) -> int:
-    """Take back at their providers, one after the other, at most `limit` tokens that are due; how many it tried."""
-    tried = 0
-    while tried < limit and (claimed := _claim_revocation()) is not None:
-        tried += 1
-        row_id, provider, sealed = claimed
-        if _revoked(row_id, provider, sealed):
-            with transaction() as tx:
-                tx.execute(delete(ProviderRevocation).where(ProviderRevocation.id == row_id))
-    return tried
+    tx.execute(
+        delete(ProviderGrant)
+        .where(ProviderGrant.identity_id == identity.id)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def _find(user_id: uuid.UUID, provider: str) -> tuple[uuid.UUID, ProviderGrant]:
@@ -140,8 +129,7 @@ def _claim(identity_id: uuid.UUID, version: int) -> bool:
         claimed = tx.scalar(
             update(ProviderGrant)
             .where(
-                ProviderGrant.identity_id == identity_id,
-                ProviderGrant.version == version,
+                *_is(identity_id, version),
                 or_(ProviderGrant.renewing_until.is_(None), ProviderGrant.renewing_until <= now),
             )
             .values(renewing_until=now + RENEWAL)
@@ -151,83 +139,43 @@ def _claim(identity_id: uuid.UUID, version: int) -> bool:
     return claimed is not None
 
 
-def _renew(user_id: uuid.UUID, provider: str, identity_id: uuid.UUID, version: int, refresh_token: str) -> str:
-    found = runtime().relying_parties.get(provider)
-    if found is None:
-        raise NoProviderToken("unavailable")
+def _renew(
+    relying_party: RelyingParty, user_id: uuid.UUID, identity_id: uuid.UUID, version: int, refresh_token: str
+) -> str:
     try:
-        tokens = found.renew(refresh_token)
+        tokens = relying_party.renew(refresh_token)
     except GrantRefused:
         with transaction() as tx:
-            tx.execute(
-                delete(ProviderGrant).where(ProviderGrant.identity_id == identity_id, ProviderGrant.version == version)
-            )
+            tx.execute(delete(ProviderGrant).where(*_is(identity_id, version)))
         raise NoProviderToken("gone") from None
-    except ProviderUnavailable:
+    except (ProviderUnavailable, ProviderAnswerRefused) as error:
+        _log.warning("provider_renewal_failed", provider=relying_party.config.name, reason=error.details.get("reason"))
+        with transaction() as tx:
+            tx.execute(update(ProviderGrant).where(*_is(identity_id, version)).values(renewing_until=None))
         raise NoProviderToken("unavailable") from None
     with transaction() as tx:
         grant = tx.get(ProviderGrant, identity_id, with_for_update=True)
-        if grant is not None and grant.version == version:
+        if grant is None:  # unlinked in the meantime, and what was given back then is no longer the newest
+            request_revocation(tx, relying_party.config.name, tokens.refresh_token or tokens.access_token)
+        # A sign-in in the meantime may have brought an access token, and kept the refresh token that is spent now.
+        elif _try_open(grant, user_id).get("refresh_token") == refresh_token:
             _write(grant, user_id, tokens)
-            grant.scope = tokens.scope or grant.scope
-            grant.version, grant.renewing_until = version + 1, None
+    if grant is None:
+        raise NoProviderToken("not_linked")
     return tokens.access_token
 
 
-def _claim_revocation() -> tuple[uuid.UUID, str, bytes] | None:
-    now = clock.now()
-    due = (
-        select(ProviderRevocation.id)
-        .where(ProviderRevocation.due_at <= now)
-        .order_by(ProviderRevocation.due_at)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-    )
-    with transaction() as tx:
-        row = tx.execute(
-            update(ProviderRevocation)
-            .where(ProviderRevocation.id == due.scalar_subquery(), ProviderRevocation.due_at <= now)
-            .values(attempts=ProviderRevocation.attempts + 1, due_at=now + timedelta(minutes=5))
-            .execution_options(synchronize_session=False)
-            .returning(
-                ProviderRevocation.id,
-                ProviderRevocation.provider,
-                ProviderRevocation.sealed,
-                ProviderRevocation.attempts,
-            )
-        ).one_or_none()
-        if row is None:
-            return None
-        if row.attempts > 1:
-            later = now + timedelta(minutes=5 * 2 ** min(row.attempts, 9))
-            tx.execute(update(ProviderRevocation).where(ProviderRevocation.id == row.id).values(due_at=later))
-        if row.attempts > GIVE_UP_AFTER:
-            tx.execute(delete(ProviderRevocation).where(ProviderRevocation.id == row.id))
-            _log.warning("provider_revocation_given_up", provider=row.provider)
-    return row.id, row.provider, row.sealed
-
-
-def _revoked(row_id: uuid.UUID, provider: str, sealed: bytes) -> bool:
-    """Whether there is nothing left to do."""
-    found = runtime().relying_parties.get(provider)
-    try:
-        token = runtime().sealer.open(sealed, purpose=_REVOCATION, bound_to=str(row_id)).decode()
-    except SealBroken:
-        return True  # nobody can read it any more
-    if found is None:
-        return True
-    try:
-        found.revoke(token)
-    except ProviderUnavailable as error:
-        _log.warning("provider_revocation_postponed", provider=provider, reason=error.details.get("reason"))
-        return False
-    return True
+def _is(identity_id: uuid.UUID, version: int) -> tuple[Any, ...]:
+    return ProviderGrant.identity_id == identity_id, ProviderGrant.version == version
 
 
 def _write(grant: ProviderGrant, user_id: uuid.UUID, tokens: ProviderTokens) -> None:
     held = {name: value for name, value in asdict(tokens).items() if name in ("access_token", "refresh_token")}
     grant.sealed = runtime().sealer.seal(json.dumps(held).encode(), purpose=_PURPOSE, bound_to=str(user_id))
     grant.expires_at = tokens.expires_at
+    grant.scope = tokens.scope or grant.scope or ""
+    grant.version += 1
+    grant.renewing_until = None
 
 
 def _opened(grant: ProviderGrant, user_id: uuid.UUID) -> dict[str, Any]:

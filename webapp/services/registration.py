@@ -1,10 +1,13 @@
 """Making an account and confirming its address."""
 
+from contextlib import suppress
+
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from webapp import clock
+from webapp.errors import Busy
 from webapp.ids import new_id
 from webapp.models import User
 from webapp.policy.names import clean_name
@@ -21,12 +24,14 @@ from webapp.services.security_events import log_security, record_event
 from webapp.services.sign_in import MAILED_LINK, Proof
 from webapp.services.transaction import transaction
 
+ATTEMPTS = 3  # an address is nobody's, then somebody's, then perhaps its owner's by a provider
+
 
 def register(email: str, password: str, name: str, locale: str, client: Client) -> str:
     """Make an unverified account and mail its link, or tell the owner of a known address by mail; which of the two
     it was, nobody who asks can see: same answer, one hash, one mail row (ASVS 6.3.8). Gives the address as written to.
 
-    Raises EmailInvalid, PasswordRefused or TooManyAttempts.
+    Raises EmailInvalid, PasswordRefused, TooManyAttempts or Busy.
     """
     address = parse_address(email)
     name = clean_name(name)
@@ -35,11 +40,11 @@ def register(email: str, password: str, name: str, locale: str, client: Client) 
     check_new_password(password, email=address.email, name=name)
     password_hash = runtime().hashing.hash(password)
     may_mail = account_mail.may_mail(address.key, client)
-    try:
-        _register(address, password_hash, name, locale, client, may_mail=may_mail)
-    except IntegrityError:  # two at once for one new address: the second finds the first's row
-        _register(address, password_hash, name, locale, client, may_mail=may_mail)
-    return address.email
+    for _ in range(ATTEMPTS):
+        with suppress(IntegrityError):  # others are at it with the same address: the next attempt finds their row
+            _register(address, password_hash, name, locale, client, may_mail=may_mail)
+            return address.email
+    raise Busy
 
 
 def find_unconfirmed(raw: str, client: Client) -> User:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, exists, select, update
 from sqlalchemy.orm import Session
 
 from webapp import clock
@@ -22,8 +22,9 @@ from webapp.errors import (
     InvalidCredentials,
     PasskeyRefused,
     PasswordBlocked,
+    SignInStepExpired,
 )
-from webapp.models import LoginSession, Passkey, SignInInProgress, User
+from webapp.models import Identity, LoginSession, Passkey, SignInInProgress, User
 from webapp.models.login_session import USER_AGENT_LENGTH
 from webapp.policy.login_sessions import MOST_A_USER, EndReason
 from webapp.policy.one_time import Purpose
@@ -61,6 +62,7 @@ class Proof:
     password_changed_at: datetime | None = None  # of the password that was proven
     failures: int = 0  # wrong passwords that went before the right one
     passkey_id: uuid.UUID | None = None  # of the passkey that was shown
+    identity_id: uuid.UUID | None = None  # what a provider proved, and what has to open the account still
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,8 @@ def start_sign_in(
     """Turn a proof into a login session of `kind` "web" or "api", or into the step that stands before it.
 
     Raises AccountDisabled, EmailUnverified (a new link was mailed), PasswordBlocked (a reset link was mailed),
-    FactorSetupRequired, or InvalidCredentials or PasskeyRefused where what was proven no longer holds.
+    FactorSetupRequired; and InvalidCredentials, PasskeyRefused or, for an identity, SignInStepExpired, where what was
+    proven no longer holds.
     """
     wanted = Wanted(kind, persistent=persistent, refresh_transport=refresh_transport)
     with transaction() as tx:
@@ -112,6 +115,8 @@ def start_sign_in(
             raise InvalidCredentials  # whoever changed it in between wants proofs by the old one to be void
         if proof.passkey_id is not None and tx.get(Passkey, proof.passkey_id) is None:
             raise PasskeyRefused  # likewise: it was taken away in between
+        if proof.identity_id is not None and not _still_opens(tx, proof):
+            raise SignInStepExpired
         verdict, outcome = go_on(tx, user, proof, client, wanted)
         if outcome is not None:
             return outcome
@@ -146,6 +151,12 @@ def proven_user(tx: Session, proof: Proof) -> User:
     if user is None:  # deleted between the proof and now
         raise InvalidCredentials
     return user
+
+
+def _still_opens(tx: Session, proof: Proof) -> bool:
+    """Whether the identity was neither disconnected nor blocked since it was proven."""
+    mine = (Identity.id == proof.identity_id, Identity.user_id == proof.user_id, Identity.blocked_at.is_(None))
+    return bool(tx.scalar(select(exists().where(*mine))))
 
 
 def _mail_way_on(user: User, verdict: Verdict, client: Client) -> None:

@@ -74,19 +74,15 @@ def sign_in_with_password(
 
 
 def sign_in_with_app_code(
-    code: str,
-    code_verifier: str,
-    redirect_uri: str,
-    client: Client,
-    *,
-    device_name: str | None,
-    refresh_transport: str,
+    shown: app_codes.ShownCode, client: Client, *, device_name: str | None, refresh_transport: str
 ) -> SignedInByApi:
     """The door of an app whose person was at a provider in the browser. Raises AppCodeInvalid, TooManyAttempts and what
     `start_sign_in` raises, and AccountDeletionPending.
     """
-    proof = app_codes.spend_app_code(code, code_verifier, redirect_uri, client)
-    return _sign_in(proof, client, device_name, refresh_transport)
+    proof = app_codes.spend_app_code(shown, client)
+    signed_in = _sign_in(proof, client, device_name, refresh_transport)
+    app_codes.note_what_it_opened(shown.code, signed_in.tokens.session_id)
+    return signed_in
 
 
 def sign_in_with_id_token(

@@ -19,6 +19,8 @@ from webapp.services.tokens import issue_tokens
 
 BASE_URL = "http://127.0.0.1:8000"
 TOKEN = "t" * 43
+REDIRECT_URI = "com.example.app:/callback"
+NO_PROVIDER = "http://127.0.0.1:9"  # where nobody listens
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,14 @@ CALLS = (
     Call("login", "POST", "/auth/login", {"email": "alice@example.com", "password": PASSWORD}, is_open=True),
     Call("keep_account", "POST", "/auth/keep-account", {"step_token": TOKEN}, is_open=True),
     Call("refresh", "POST", "/auth/refresh", {"refresh_token": TOKEN}, is_open=True, body_may_be_left_out=True),
+    Call(
+        "exchange_code",
+        "POST",
+        "/auth/google/token",
+        {"code": TOKEN, "code_verifier": TOKEN, "redirect_uri": REDIRECT_URI},
+        is_open=True,
+    ),
+    Call("sign_in_with_id_token", "POST", "/auth/google/id-token", {"nonce": TOKEN, "id_token": TOKEN}, is_open=True),
     Call("logout", "POST", "/auth/logout", {"refresh_token": TOKEN}, body_may_be_left_out=True),
     Call("change_me", "PATCH", "/me", {"name": "Mallory", "locale": "ko"}),
     Call("delete_me", "DELETE", "/me", {"password": PASSWORD}, body_may_be_left_out=True),

@@ -15,7 +15,7 @@ from werkzeug.test import TestResponse
 
 from scripts import translations
 from tests.apps import problem
-from tests.blueprints.api.calls import CALLS, Call, Site
+from tests.blueprints.api.calls import CALLS, REDIRECT_URI, Call, Site
 from tests.people import PASSWORD, Browser
 from webapp.http.request_checks import MAX_JSON
 
@@ -235,6 +235,67 @@ def test_a_query_that_does_not_fit_is_refused_by_name(site: Site, name: str) -> 
     assert document["status"] == status
     assert document["code"] == ("bad_request" if status == 400 else "validation_failed")
     assert parameter is None or parameter in [error["parameter"] for error in document["errors"]]
+    assert site.stored() == before
+
+
+ASKED = {
+    "redirect_uri": REDIRECT_URI,
+    "state": "n7Kq2Vx0",
+    "code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+    "code_challenge_method": "S256",
+}
+# What an app may get wrong, and by which parameter it is told.
+REQUESTS: dict[str, tuple[dict[str, str | None], str]] = {
+    "no address": ({"redirect_uri": None}, "redirect_uri"),
+    "an empty address": ({"redirect_uri": ""}, "redirect_uri"),
+    "an address of 700 characters": ({"redirect_uri": REDIRECT_URI + "x" * 700}, "redirect_uri"),
+    "no state": ({"state": None}, "state"),
+    "an empty state": ({"state": ""}, "state"),
+    "a state of 600 characters": ({"state": "s" * 600}, "state"),
+    "no challenge": ({"code_challenge": None}, "code_challenge"),
+    "a challenge that is too short": ({"code_challenge": "x" * 42}, "code_challenge"),
+    "a challenge that is too long": ({"code_challenge": "x" * 44}, "code_challenge"),
+    "a challenge with padding": ({"code_challenge": "x" * 42 + "="}, "code_challenge"),
+    "a challenge in another base64": ({"code_challenge": "x" * 42 + "+"}, "code_challenge"),
+    "a challenge in another script": ({"code_challenge": "x" * 42 + "é"}, "code_challenge"),
+    "no method": ({"code_challenge_method": None}, "code_challenge_method"),
+    "a plain challenge": ({"code_challenge_method": "plain"}, "code_challenge_method"),
+    "a method in small letters": ({"code_challenge_method": "s256"}, "code_challenge_method"),
+}
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_an_authorization_request_that_does_not_fit_is_refused_by_name(site: Site, name: str) -> None:
+    changes, parameter = REQUESTS[name]
+    query = {key: value for key, value in {**ASKED, **changes}.items() if value is not None}
+    before = site.stored()
+    answer = site.send("GET", "/auth/google/authorize", query_string=query, token=False)
+    assert (answer.status_code, problem(answer)["code"]) == (422, "validation_failed")
+    assert [error["parameter"] for error in problem(answer)["errors"]] == [parameter]
+    assert "Location" not in answer.headers
+    assert site.stored() == before
+
+
+def test_an_authorization_request_that_fits_would_not_have_been_refused_for_its_shape(site: Site) -> None:
+    answer = site.send("GET", "/auth/google/authorize", query_string=ASKED, token=False)
+    assert (answer.status_code, problem(answer)["code"]) == (503, "provider_unavailable")
+
+
+VERIFIERS = {
+    "too short": "v" * 42,
+    "too long": "v" * 129,
+    "a plus": "v" * 42 + "+",
+    "a space": "v" * 42 + " ",
+    "another script": "v" * 42 + "é",
+}
+
+
+@pytest.mark.parametrize("name", VERIFIERS)
+def test_what_is_no_verifier_by_its_looks_is_refused_before_the_code_is_looked_at(site: Site, name: str) -> None:
+    before = site.stored()
+    (call,) = [call for call in CALLS if call.name == "exchange_code"]
+    answer = site.send(call.method, call.path, call.json(code_verifier=VERIFIERS[name]), token=False)
+    assert [error["pointer"] for error in problem(answer)["errors"]] == ["/code_verifier"]
     assert site.stored() == before
 
 

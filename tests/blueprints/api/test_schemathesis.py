@@ -13,7 +13,10 @@ from flask import Flask
 from schemathesis.engine import events, from_schema
 from schemathesis.python import wsgi
 
+from tests.blueprints.api.calls import REDIRECT_URI
 from tests.conftest import NewApp
+from tests.providers.lying import LyingProvider
+from tests.providers.site import google_settings
 from tests.rows import on_sqlite
 from webapp.models import LoginSession, User
 from webapp.services.access_tokens import Subject
@@ -60,6 +63,15 @@ CONFIG = {
             "include-operation-id": ["register", "change_password"],
             "checks": {"positive_data_acceptance": {"expected-statuses": [*ANSWERED, "422"]}},
         },
+        {
+            # Which addresses apps wait at is the site's to say.
+            "include-operation-id": "authorize",
+            "checks": {"positive_data_acceptance": {"expected-statuses": ["302", "422"]}},
+        },
+        {
+            "include-operation-id": "exchange_code",
+            "checks": {"positive_data_acceptance": {"expected-statuses": [*ANSWERED, "400"]}},
+        },
     ],
 }
 
@@ -74,9 +86,9 @@ class InProcess(werkzeug.Client):
 
 
 @pytest.fixture
-def app(new_app: NewApp) -> Flask:
+def app(new_app: NewApp, provider: LyingProvider) -> Flask:
     """Without limits: in a minute there are more attempts than an honest app makes in a year."""
-    return new_app(RATELIMIT_ENABLED=False)
+    return new_app(RATELIMIT_ENABLED=False, **google_settings(provider), API_REDIRECT_URIS=REDIRECT_URI)
 
 
 @pytest.fixture

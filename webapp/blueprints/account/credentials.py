@@ -11,7 +11,7 @@ from webapp.http.access import fresh_sign_in
 from webapp.http.client import client_of
 from webapp.http.identity import signed_in
 from webapp.http.redirects import see_other
-from webapp.services import email_change, passwords
+from webapp.services import email_change, identities, passwords
 
 
 @bp.route("/password", methods=["GET", "POST"])
@@ -37,8 +37,8 @@ def password() -> ResponseReturnValue:
 @bp.route("/email", methods=["GET", "POST"])
 @fresh_sign_in
 def email() -> ResponseReturnValue:
-    """Ask for another address."""
-    me, form = signed_in(), EmailForm(email=request.args.get("suggest", ""))
+    """Ask for another address; `?like=google` has the one that the person has there in the field."""
+    me, form = signed_in(), EmailForm(email=_address_at(request.args.get("like")))
     if form.validate_on_submit() and (
         done := form.showing(email_change.request_email_change, me, form.email.data, client_of(request))
     ):
@@ -54,6 +54,12 @@ def cancel_email_change() -> ResponseReturnValue:
     email_change.cancel_email_change(signed_in())
     flash(gettext("Your address stays as it is."), "success")
     return see_other(url_for("account.email"))
+
+
+def _address_at(provider: str | None) -> str:
+    """Only the person's own: nobody can send them here with an address of another's."""
+    connected = identities.list_connections(signed_in()) if provider else []
+    return next((found.email for found in connected if found.provider == provider and found.email), "")
 
 
 def _first_password() -> ResponseReturnValue:

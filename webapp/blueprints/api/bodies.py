@@ -6,20 +6,22 @@ from typing import Any
 
 from flask_babel import lazy_gettext as _
 from marshmallow import RAISE, Schema, ValidationError, fields, validates_schema
-from marshmallow.validate import Length, OneOf, Range
+from marshmallow.validate import Length, OneOf, Range, Regexp
 
-from webapp.blueprints.api.examples import UUID_EXAMPLE
+from webapp.blueprints.api.examples import NONCE_EXAMPLE, UUID_EXAMPLE
 from webapp.http.forms import LONGEST_EMAIL, LONGEST_NAME, LONGEST_PASSWORD
 from webapp.http.locale import LOCALES
 
 LONGEST_TOKEN = 2048  # characters; what has more is no token (services.strict_jwt)
-# What http.json_bodies refuses in any text, but for lone surrogates, which no expression can name.
 LONGEST_REDIRECT = 600  # characters: more than any that can be listed, with a port
+LONGEST_STATE = 512  # characters
+LONGEST_NONCE = 256  # characters
 LONGEST_ID_TOKEN = 12288  # characters; of a body of 16 KiB
+BASE64URL, UNRESERVED = "A-Za-z0-9_-", "A-Za-z0-9._~-"  # RFC 4648, section 5; RFC 3986, section 2.3
+# What http.json_bodies refuses in any text, but for lone surrogates, which no expression can name.
 TYPEABLE = r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*$"
 _TOKEN_EXAMPLE = "kGq0mQ9n1Zr2sT3uV4wX5yA6bC7dE8fH9iJ0kL1mN2o"
 _JWT_EXAMPLE = "eyJhbGciOiJIUzI1NiIsInR5cCI6InJ0K2p3dCJ9.eyJzaWQiOiIwMTk5YzBkZSJ9.c2lnbmF0dXJl"
-_NONCE_EXAMPLE = "1795599000.Jm3vV0yq.5d4c1a"
 _REDIRECT_EXAMPLE = "com.example.app:/callback"
 _PASSWORD_EXAMPLE = "seven quiet otters crossing"
 _FACTORS, _NO_FACTOR = ("totp", "recovery", "passkey"), _("This is one of: totp, recovery, passkey.")
@@ -43,16 +45,29 @@ class Strict(Schema):
 
 
 class Text(fields.String):
-    """A text of a bearable length, `at most` in code points."""
+    """A text of a bearable length, `at most` in code points, of any characters or those of an `alphabet`."""
 
     default_error_messages = {**_MESSAGES, "invalid": _("This is not a text.")}
 
     def __init__(
-        self, at_most: int, *, example: str, note: str, at_least: int = 0, told: str = "", **kwargs: Any
+        self,
+        at_most: int,
+        *,
+        example: str,
+        note: str,
+        at_least: int = 0,
+        told: str = "",
+        alphabet: str = "",
+        **kwargs: Any,
     ) -> None:
-        about = {"description": note, "examples": [example], "pattern": TYPEABLE, **({"format": told} if told else {})}
-        length = Length(min=at_least or None, max=at_most, error=_length_error(at_least, at_most))
-        super().__init__(validate=length, metadata=about, **kwargs)
+        pattern = f"^[{alphabet}]*$" if alphabet else TYPEABLE
+        about = {"description": note, "examples": [example], "pattern": pattern, **({"format": told} if told else {})}
+        checks: list[Length | Regexp] = [
+            Length(min=at_least or None, max=at_most, error=_length_error(at_least, at_most))
+        ]
+        if alphabet:
+            checks.append(Regexp(rf"[{alphabet}]*\Z", error=_("There are characters in it that do not belong there.")))
+        super().__init__(validate=checks, metadata=about, **kwargs)
 
 
 class Choice(fields.String):
@@ -168,6 +183,7 @@ class AppCodeBody(SignInBody):
         128,
         at_least=43,
         required=True,
+        alphabet=UNRESERVED,
         example="dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk",
         note="What `code_challenge` is the SHA-256 of (RFC 7636).",
     )
@@ -180,7 +196,9 @@ class IdTokenBody(SignInBody):
     """What the provider's SDK gave, and the nonce it was asked with."""
 
     id_token = Text(LONGEST_ID_TOKEN, at_least=1, required=True, example=_JWT_EXAMPLE, note="The ID token, as it is.")
-    nonce = Text(256, at_least=1, required=True, example=_NONCE_EXAMPLE, note="As /nonce gave it.")
+    nonce = Text(
+        LONGEST_NONCE, at_least=1, required=True, example=NONCE_EXAMPLE, note="The one the SDK was asked with."
+    )
 
 
 class MfaTokenBody(Strict):
@@ -267,12 +285,17 @@ class AuthorizeQuery(Schema):
         LONGEST_REDIRECT, at_least=1, required=True, example=_REDIRECT_EXAMPLE, note="Where the app waits."
     )
     state = Text(
-        512, at_least=1, required=True, example="n7Kq2Vx0", note="Comes back with the code, for the app to compare."
+        LONGEST_STATE,
+        at_least=1,
+        required=True,
+        example="n7Kq2Vx0",
+        note="Comes back with the code, for the app to compare.",
     )
     code_challenge = Text(
         43,
         at_least=43,
         required=True,
+        alphabet=BASE64URL,
         example="E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
         note="The SHA-256 of the app's verifier, in base64url.",
     )

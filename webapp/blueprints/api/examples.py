@@ -9,6 +9,7 @@ from webapp.http.problems import document_of, told_codes
 from webapp.http.words import sentence_of
 
 UUID_EXAMPLE: Final = "0199c0de-0000-7000-8000-00000000c0de"
+NONCE_EXAMPLE: Final = "1795599000.Jm3vV0yq8pZk.5d4c1a9be27f"
 TIME_EXAMPLE: Final = "2026-11-25T09:30:00+00:00"
 
 _TOO_SHORT = "This password is too short. Please choose one of at least 15 characters. A few words will do."
@@ -36,6 +37,14 @@ _MEMBERS: Final[Mapping[str | tuple[str, int], Mapping[str, Any]]] = {
     ("invalid_credentials", 403): {
         "detail": "This is not your current password.",
         "errors": [{"pointer": "/password", "detail": "This is not your current password."}],
+    },
+    "redirect_refused": {
+        "errors": [
+            {
+                "parameter": "redirect_uri",
+                "detail": "This is not an address that apps are sent back to from here.",
+            }
+        ]
     },
     "session_revoked": {"reason": "ended_by_user"},
     "mfa_required": {

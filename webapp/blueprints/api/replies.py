@@ -4,7 +4,7 @@ from typing import Any
 
 from marshmallow import EXCLUDE, Schema, fields
 
-from webapp.blueprints.api.examples import TIME_EXAMPLE, UUID_EXAMPLE
+from webapp.blueprints.api.examples import NONCE_EXAMPLE, TIME_EXAMPLE, UUID_EXAMPLE
 from webapp.http.problems import told_codes
 
 
@@ -59,8 +59,8 @@ class AccessTokenReply(Reply):
 class NonceReply(Reply):
     """A nonce for the provider's SDK."""
 
-    nonce = fields.String(required=True, metadata=_said("1795599000.Jm3vV0yq.5d4c1a"))
-    expires_in = fields.TimeDelta(required=True, precision="seconds", metadata=_said(300, "Seconds.", minimum=0))
+    nonce = fields.String(required=True, metadata=_said(NONCE_EXAMPLE))
+    expires_in = fields.Integer(required=True, metadata=_said(300, "Seconds.", minimum=0))
 
 
 class ClaimsReply(Reply):

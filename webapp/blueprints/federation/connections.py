@@ -15,6 +15,9 @@ from webapp.services import authorization, identities
 from webapp.services.authorization import Errand
 from webapp.services.federation import Intent
 
+# What signing in takes; Google spells two of them at length, as .../auth/userinfo.email.
+_TO_SIGN_IN = frozenset({"openid", "email", "profile", "userinfo.email", "userinfo.profile", "offline_access"})
+
 
 @bp.get("/account/connections")
 def connections() -> ResponseReturnValue:
@@ -56,7 +59,13 @@ def reauthenticate(provider: str) -> ResponseReturnValue:
     return leave(provider, errand)
 
 
+def _allowed(connection: identities.Connection) -> list[str]:
+    """What we may do there beyond learning who it is, by the last words of its scope."""
+    scopes = [scope.rstrip("/").rpartition("/auth/")[2] or scope for scope in connection.granted_scopes]
+    return [scope for scope in scopes if scope not in _TO_SIGN_IN]
+
+
 def _page(form: ConfirmForm) -> ResponseReturnValue:
     found = identities.list_connections(signed_in())
-    page = render_template("federation/connections.html", form=form, connections=found)
+    page = render_template("federation/connections.html", form=form, connections=found, allowed=_allowed)
     return page, 422 if form.is_submitted() else 200

@@ -66,7 +66,7 @@ def _tell(ending: SignedInBy) -> None:
         flash(gettext("%(provider)s is now connected to your account.", provider=ending.label), "success")
     elif ending.news is News.ADDRESS_MOVED:
         told = gettext(
-            "Your address at %(provider)s has changed. Here it stays as it is. Connected accounts lets you change it.",
+            "Your address at %(provider)s has changed. Here it stays as it is. “Connected accounts” can change it.",
             provider=ending.label,
         )
         flash(told, "info")

@@ -11,6 +11,7 @@ class StartForm(Form):
     """A button that leads to a provider."""
 
     next = HiddenField()
+    choose = HiddenField()  # the provider is to ask which account it shall be, after another went wrong
 
 
 class ConnectForm(Form):

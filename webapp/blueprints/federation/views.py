@@ -13,7 +13,7 @@ from webapp.http import handshake
 from webapp.http.client import client_of
 from webapp.http.identity import signed_in
 from webapp.http.redirects import safe_next, see_other
-from webapp.services import authorization, federation, link_offers
+from webapp.services import authorization, federation, identities, link_offers
 from webapp.services.authorization import Errand
 from webapp.services.federation import Answer, Intent
 
@@ -24,7 +24,8 @@ def start(provider: str) -> ResponseReturnValue:
     authorization.relying_party(provider)
     form = StartForm()
     form.validate_on_submit()
-    errand = Errand(Intent.SIGN_IN, next_path=safe_next(form.next.data, default=""))
+    next_path = safe_next(form.next.data, default="")
+    errand = Errand(Intent.SIGN_IN, next_path=next_path, asks_which=bool(form.choose.data))
     return leave(provider, errand)
 
 
@@ -56,7 +57,8 @@ def connect(provider: str) -> ResponseReturnValue:
         done := form.showing(federation.link_by_password, provider, handle, form.password.data, client_of(request))
     ):
         return go_on(done.value, provider, offer.label, next_path)
-    page = render_template("federation/connect.html", form=form, offer=offer, provider=provider)
+    others = [name for name in offer.other_providers if name != provider]
+    page = render_template("federation/connect.html", form=form, offer=offer, provider=provider, others=others)
     return page, 422 if form.is_submitted() else 200
 
 
@@ -64,7 +66,8 @@ def connect(provider: str) -> ResponseReturnValue:
 def welcome() -> ResponseReturnValue:
     """An account was just made: what it is, and where to go on."""
     next_path = safe_next(request.args.get("next"), default=url_for("account.profile"))
-    return render_template("federation/welcome.html", next_path=next_path)
+    ways = [way for way in identities.list_connections(signed_in()) if way.linked]
+    return render_template("federation/welcome.html", next_path=next_path, ways=ways)
 
 
 def _connect_here(provider: str, offer: link_offers.LinkOffer, next_path: str) -> ResponseReturnValue:
@@ -76,5 +79,5 @@ def _connect_here(provider: str, offer: link_offers.LinkOffer, next_path: str) -
         handshake.forget_offer()
         flash(gettext("%(provider)s is connected.", provider=offer.label), "success")
         return see_other(next_path)
-    page = render_template("federation/connect_here.html", form=form, offer=offer)
+    page = render_template("federation/connect_here.html", form=form, offer=offer, provider=provider)
     return page, 422 if form.is_submitted() else 200
