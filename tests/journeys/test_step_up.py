@@ -269,7 +269,6 @@ def test_a_new_password_does_not_make_the_second_factor_fresh(
 
 
 @pytest.mark.asvs("7.5.1", "6.8.4")
-@pytest.mark.xfail(strict=True, reason="services/federation counts a provider as a full proof where there is a factor")
 @on_sqlite
 def test_a_provider_is_one_factor_of_two_here_too(google: Flask, provider: LyingProvider) -> None:
     browser, rows = Browser(google), Rows(google)
@@ -282,7 +281,6 @@ def test_a_provider_is_one_factor_of_two_here_too(google: Flask, provider: Lying
 
 
 @pytest.mark.asvs("7.4.2")
-@pytest.mark.xfail(strict=True, reason="services/identities compares all methods of a session with the provider's name")
 @on_sqlite
 def test_unlinking_ends_what_a_provider_began_also_where_a_factor_followed(
     google: Flask, provider: LyingProvider

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from webapp import clock
 from webapp.errors import Busy, EventRefused, NotFound, ProviderAnswerRefused, ProviderUnavailable
-from webapp.models import Identity, LoginSession, SpentValue, User
+from webapp.models import Identity, SpentValue, User
 from webapp.policy.cross_account import OLDEST, Reaction, judge_event
 from webapp.policy.login_sessions import EndReason
 from webapp.policy.one_time import Purpose
@@ -19,7 +19,7 @@ from webapp.policy.security_events import EventKind
 from webapp.policy.throttling import Limit, network_of
 from webapp.services import account_mail, provider_grants
 from webapp.services.client import OPERATOR, Client
-from webapp.services.identities import label_of
+from webapp.services.identities import begun_by, label_of
 from webapp.services.login_sessions import end_login_sessions
 from webapp.services.one_time import digest, end_tokens
 from webapp.services.runtime import runtime
@@ -101,7 +101,7 @@ def _done(tx: Session, user: User, identity: Identity, reactions: frozenset[Reac
         # Whoever read the mailbox there may hold a link from it, and whoever sat here may have asked for one elsewhere.
         end_tokens(tx, user.id, Purpose.RESET_PASSWORD, Purpose.CHANGE_EMAIL)
     elif Reaction.END_OWN_SESSIONS in reactions:
-        mine = LoginSession.methods == identity.provider
+        mine = begun_by(identity.provider)
         ended = end_login_sessions(tx, user.id, EndReason.PROVIDER_ALERT, mine)
     if reactions & {Reaction.END_SESSIONS, Reaction.END_OWN_SESSIONS}:
         end_steps(tx, user.id)

@@ -71,9 +71,10 @@ class Linked:
 
 @dataclass(frozen=True)
 class ProvenAgain:
-    """Somebody who is signed in has proven again who they are."""
+    """Somebody who is signed in has proven again who they are; `in_full`, unless their second factor is to follow."""
 
     next_path: str
+    in_full: bool
 
 
 @dataclass(frozen=True)
@@ -198,6 +199,8 @@ def _prove_again(
             raise IdentityElsewhere
         if identity.blocked_at is not None:
             raise IdentityBlocked
+        if me.has_factor:  # the provider is one factor, whatever it asked for itself
+            return ProvenAgain(arrival.errand.next_path, in_full=False)
         login_session.auth_time = max(login_session.auth_time, min(proven.auth_time, clock.now()))
         record_event(
             tx,
@@ -207,7 +210,7 @@ def _prove_again(
             login_session_id=me.login_session_id,
             provider=arrival.provider.config.label,
         )
-    return ProvenAgain(arrival.errand.next_path)
+    return ProvenAgain(arrival.errand.next_path, in_full=True)
 
 
 def _let_app_in(

@@ -4,7 +4,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, delete, func, select
+from sqlalchemy import ColumnElement, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from webapp import clock
@@ -133,7 +133,7 @@ def unlink(signed_in: SignedIn, provider: str, client: Client) -> None:
         label = label_of(provider)
         provider_grants.give_back(tx, identity)
         tx.delete(identity)
-        begun_by_it = (LoginSession.methods == provider, LoginSession.id != signed_in.login_session_id)
+        begun_by_it = (begun_by(provider), LoginSession.id != signed_in.login_session_id)
         end_login_sessions(tx, user.id, EndReason.IDENTITY_UNLINKED, *begun_by_it)
         end_steps(tx, user.id)  # one of them may have been begun by it, too
         record_event(
@@ -152,6 +152,11 @@ def forget_identities(tx: Session, user_id: uuid.UUID) -> None:
     for identity in tx.scalars(select(Identity).where(Identity.user_id == user_id)):
         provider_grants.give_back(tx, identity)
     tx.execute(delete(Identity).where(Identity.user_id == user_id).execution_options(synchronize_session=False))
+
+
+def begun_by(provider: str) -> ColumnElement[bool]:
+    """Which login sessions a provider has begun, whatever else was proven in them."""
+    return or_(LoginSession.methods == provider, LoginSession.methods.startswith(f"{provider} "))
 
 
 def label_of(provider: str) -> str:

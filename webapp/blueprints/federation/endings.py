@@ -32,6 +32,10 @@ def deliver(ending: Ending) -> ResponseReturnValue:
     if isinstance(ending, Linked):
         flash(_linked(ending), "success")
     if isinstance(ending, ProvenAgain):
+        if not ending.in_full:
+            cookie_delivery.note_first_proof()
+            next_path = safe_next(ending.next_path, default="") or None
+            return see_other(url_for("auth.reauthenticate_factor", next=next_path))
         cookie_delivery.renew()
     return see_other(safe_next(ending.next_path, default=url_for("federation.connections")))
 
