@@ -7,10 +7,11 @@ from html.parser import HTMLParser
 _SPOKEN = ("alt", "aria-label", "placeholder", "title")
 _SPOKEN_BY_SCRIPT = ("data-hid", "data-show")
 _SILENT = frozenset({"script", "style"})
+_UNTRANSLATED = frozenset({"code"})
 
 # What is the same in every language: addresses of all kinds, ids, and names.
 _ADDRESSES = re.compile(r"https?://\S+|[^\s(]+@[^\s)]+|[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{32}")
-_NAMES = re.compile("Doorway|English|JavaScript|JSON|API|UTC|Chrome|Firefox|Google|Safari|Windows|Linux|iPhone")
+_NAMES = re.compile("Doorway|English|JavaScript|JSON|API|UTC|Chrome|Firefox|Google|Safari|QR|localhost|Windows|Linux|iPhone")
 _LETTERS = re.compile(r"[A-Za-z]{2,}")
 
 
@@ -20,11 +21,15 @@ class _Reader(HTMLParser):
         self.language = ""
         self.pieces: list[str] = []
         self._silent = 0
+        self._untold = ""
         self.feed(html)
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         if tag == "html":
             self.language = dict(attributes).get("lang") or ""
+        # What is no language at all, such as a key, is marked so; it has only text in it.
+        is_untold = dict(attributes).get("translate") == "no" and tag in _UNTRANSLATED
+        self._untold = tag if is_untold else self._untold
         self._silent += tag in _SILENT
         self.pieces += [
             value for name, value in attributes if value and (name in _SPOKEN or name.startswith(_SPOKEN_BY_SCRIPT))
@@ -32,9 +37,11 @@ class _Reader(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         self._silent -= tag in _SILENT
+        if tag == self._untold:
+            self._untold = ""
 
     def handle_data(self, data: str) -> None:
-        if not self._silent and data.strip():
+        if not self._silent and not self._untold and data.strip():
             self.pieces.append(" ".join(data.split()))
 
 

@@ -28,6 +28,7 @@ from webapp.models import (
     SigningKey,
     SignInInProgress,
     SpentValue,
+    TrustedBrowser,
     User,
 )
 from webapp.services import housekeeping, users
@@ -224,6 +225,7 @@ def rows_that(are_over: bool, user: User) -> list[Base]:
     request |= {"created_at": now}
     mail = {"event": "nothing", "sealed": b"", "created_at": now, "next_attempt_at": now}
     app = {**login, "kind": "api", "expires_at": now + DAY, "end_reason": "password_changed"}
+    trust = {"user_id": user.id, "user_agent": "", "ip": "::1"}
     key = {"sealed": b"", "created_at": now, "active_from": now - ACCESS_LIFE - timedelta(seconds=31)}
     return [
         CookieSession(key=name, data=b"", expires_at=now + hair),
@@ -238,6 +240,7 @@ def rows_that(are_over: bool, user: User) -> list[Base]:
         SigningKey(**key, kid=name, number=1 if are_over else 2),  # what the first one signed was over a second ago
         AuthorizationRequest(**request, state_hash=name, expires_at=now + hair),
         SpentValue(value_hash=name, expires_at=now + hair),
+        TrustedBrowser(**trust, secret_hash=name, created_at=now, expires_at=now + hair),
         user_row(f"unconfirmed-{name}@example.com", email_verified_at=None, created_at=now - 7 * DAY + hair),
         user_row(f"leaving-{name}@example.com", deletion_due_at=now + hair),
     ]
@@ -261,7 +264,7 @@ def test_the_purge_removes_exactly_what_is_over(anywhere: Flask) -> None:
         expected = {str(db.session.merge(row).__mapper__.primary_key_from_instance(row)) for row in kept}
     printed = dict(line.split() for line in done(anywhere, "sessions", "purge").splitlines())
     assert set(printed.values()) == {"1"}
-    assert len(printed) == 14
+    assert len(printed) == 15
     with anywhere.app_context():
         left = [row for mapper in Base.registry.mappers for row in db.session.scalars(select(mapper.class_))]
         keys = {str(row.__mapper__.primary_key_from_instance(row)) for row in left}

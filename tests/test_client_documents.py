@@ -409,6 +409,8 @@ def test_every_way_that_a_sign_in_a_refresh_and_a_call_may_be_refused_stands_in_
         ("/sessions/{login_session_id}", "delete"),
         *(("/auth/google/authorize", "get"), ("/auth/google/token", "post")),
         *(("/auth/google/nonce", "post"), ("/auth/google/id-token", "post")),
+        *(("/auth/mfa", "post"), ("/auth/mfa/passkey", "post")),
+        *(("/auth/passkey", "post"), ("/auth/passkey/options", "post"), ("/auth/reauthenticate", "post")),
     ]
     real = {
         (status, code)

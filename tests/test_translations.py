@@ -14,10 +14,12 @@ from flask_babel import force_locale
 from scripts import translations
 from stand_in.people import ELSEWHERE, KOREAN, UNVERIFIED, Person
 from tests.conftest import NewApp
+from tests.factors import CODES, TOTP, VERIFY, Phone, secret_on, soft_key, verify
 from tests.people import CHROME, NEW_PASSWORD, PASSWORD, Browser, Mailbox, text_of
 from tests.providers.lying import LyingProvider
 from tests.providers.site import come_back, google_settings, leave
 from tests.reading import language_of, not_korean, pieces_of
+from tests.rows import Rows
 from tests.stores import Stores
 from webapp.blueprints.account.wording import event_sentence
 from webapp.http.devices import local_device_name
@@ -32,7 +34,7 @@ from webapp.settings import PROJECT_ROOT
 
 TEMPLATES = PROJECT_ROOT / "webapp" / "templates"
 ERRORS = sorted(int(file.stem) for file in (TEMPLATES / "errors").glob("[45]??.html"))
-MINA, NEW_ADDRESS = "mina@example.kr", "new.mina@example.kr"
+MINA, NEW_ADDRESS, GUARDED = "mina@example.kr", "new.mina@example.kr", "guarded@example.kr"
 IPHONE = (
     "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
     "Version/18.6 Mobile/15E148 Safari/604.1"
@@ -89,13 +91,14 @@ def test_a_check_finds_english_that_is_left() -> None:
 
 
 def test_every_page_is_korean_in_every_state(new_app: NewApp, provider: LyingProvider) -> None:
-    app, rendered = new_app(APP_ENV="development", **google_settings(provider)), set()
+    settings = {"APP_ENV": "development", "MAILED_SIGN_IN": True, **google_settings(provider)}
+    app, rendered = new_app(**settings), set()
 
     def note(_app: Flask, template: object, **_: object) -> None:
         rendered.add(getattr(template, "name", ""))
 
     with template_rendered.connected_to(note, app):
-        for name, page in chain(walk(app), with_google(app, provider)):
+        for name, page in chain(walk(app), with_google(app, provider), with_factors(app)):
             assert language_of(page) == "ko", name
             assert not_korean(pieces_of(page)) == [], name
     pages = {
@@ -210,6 +213,46 @@ def with_google(app: Flask, provider: LyingProvider) -> Iterator[tuple[str, str]
     yield "the last way in", browser.submit("/account/connections", "/account/connections/google/unlink").text
     yield "a password", _then(browser, "/account/password", new_password=PASSWORD)
     yield "disconnected", _then(browser, "/account/connections", "/account/connections/google/unlink")
+
+
+def with_factors(app: Flask) -> Iterator[tuple[str, str]]:
+    """Somebody sets second factors up, signs in with them, and by mail."""
+    browser, security = Browser(app, language="ko"), "/account/security"
+    browser.submit("/register", email=GUARDED, password=PASSWORD, name="미나")
+    browser.submit(Mailbox(app).link(GUARDED, "/verify-email/"))
+    for page in ("", "/set-up", "/totp", "/passkeys"):
+        yield page, browser.get(f"{security}{page}").text
+    for code in ("", "000000"):
+        yield "a wrong code", browser.submit(TOTP, code=code).text
+    phone = Phone(secret_on(browser.get(TOTP).text), Rows(app))
+    yield "an app", _then(browser, TOTP, code=phone.code())
+    yield "no codes yet", browser.get(security).text
+    yield "codes", browser.submit(CODES).text
+    soft_key(app).belongs_to(Rows(app), GUARDED)
+    for page in ("", "/passkeys", "/recovery-codes"):
+        yield f"with all of it {page}", browser.get(f"{security}{page}").text
+    yield "again", browser.get("/reauthenticate").text
+    yield "again, the second step", _then(browser, "/reauthenticate", password=PASSWORD)
+    yield "again, by a code that was kept", browser.get("/reauthenticate/verify?method=recovery").text
+    yield "again, wrong", browser.submit("/reauthenticate/verify", code="000000", method="totp").text
+    browser.sign_out()
+    yield "the second step", _then(browser, "/login", email=GUARDED, password=PASSWORD)
+    yield "by a code that was kept", browser.get(f"{VERIFY}?method=recovery").text
+    yield "refused", browser.submit(VERIFY, code="000000", method="totp").text
+    yield "refused passkey", browser.submit(VERIFY, VERIFY, credential="{}", method="passkey").text
+    verify(browser, phone.fresh_code(), trust="y")
+    yield "trusted", browser.get(security).text
+    yield "activity", browser.get("/account/activity").text
+    yield "sessions", browser.get("/account/sessions").text
+    yield "the app removed", _then(browser, security, f"{security}/totp/remove")
+    browser.sign_out()
+    yield "by mail", browser.get("/login/mail").text
+    yield "mailed", browser.submit("/login/mail", email=GUARDED).text
+    yield "wrong code of the mail", browser.submit("/login/mail/code", "/login/mail/code", code="00000000").text
+    link = Mailbox(app).link(GUARDED, "/login/mailed/")
+    yield "the link", browser.get(link).text
+    yield "the link elsewhere", Browser(app, language="ko").get(link).text
+    yield "by a passkey alone", _then(browser, link)
 
 
 def known(app: Flask) -> Person:

@@ -20,7 +20,9 @@ from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
 from stand_in.people import GMAIL, somebody_else
+from tests.factors import VERIFY, soft_key, verify, with_totp_and_codes
 from tests.people import NEW_PASSWORD, PASSWORD, Browser, Mailbox, runtime_of, text_of
+from tests.rows import Rows
 from webapp.gateways.relying_party import RelyingParty
 from webapp.http.access import OPEN_ENDPOINTS
 from webapp.http.request_checks import API_PREFIX
@@ -30,12 +32,18 @@ if TYPE_CHECKING:
     from tests.providers.lying import LyingProvider  # beside a plugin, which pytest wants to import itself
 
 ALICE, BOB, LEAVER, FRESH = "alice@example.com", "bob@example.com", "leaver@example.com", "fresh@example.com"
+CAROL = "carol@example.com"
 BOB_NOW = "bob@example.org"  # moved
 FORM_TYPE = "application/x-www-form-urlencoded"
 TOKEN = "csrf_token"
 CONNECTIONS, LINK, START = "/account/connections", "/account/connections/google/link", "/login/google"
+SECURITY = "/account/security"
 # Whoever is at these holds something that a new browser does not.
-STEPS = frozenset({"auth.keep_account", "federation.connect"})
+STEPS = frozenset(
+    {"auth.keep_account", "auth.second_factor", "auth.mailed_code", "auth.mailed_link", "federation.connect"}
+)
+BETWEEN = frozenset({"auth.second_factor", "auth.second_factor_options"})  # the password and being signed in
+OF_FACTORS = frozenset({"auth.reauthenticate_factor", "account.recovery_codes_page"})  # for whoever has some
 # The way back from a provider works once: opened again, as here, it is a page that says so.
 SPENT = frozenset({"federation.callback"})
 
@@ -134,10 +142,17 @@ class House:
     alice: Browser  # signed in just now, also elsewhere, about to change her address, connected to Google
     bob: Browser  # somebody else, signed in
     leaver: Browser  # between the password and keeping the account
+    carol: Browser  # signed in with a second factor, of which she has every kind, and has just shown the first again
+    halfway: Browser  # between Carol's password and her second factor
     paths: dict[str, str] = field(default_factory=dict)  # one real path for each endpoint
     forms: dict[str, Form] = field(default_factory=dict)  # one real form for each endpoint that takes POST
     pages: dict[str, TestResponse] = field(default_factory=dict)  # what the walk saw, by path
     links: set[tuple[str, str]] = field(default_factory=set)  # page, address
+
+    @property
+    def everybody(self) -> tuple[Browser, ...]:
+        """The browsers of all of them."""
+        return (self.visitor, self.alice, self.bob, self.leaver, self.carol, self.halfway)
 
     def rules(self, method: str | None = None) -> list[Rule]:
         """The routes of people, all or those that take a method. Apps and providers have tests of their own."""
@@ -145,10 +160,18 @@ class House:
         pages = [r for r in every if not r.rule.startswith(API_PREFIX) and r.endpoint != "federation.events"]
         return [rule for rule in pages if method is None or method in (rule.methods or set())]
 
+    def methods_at(self, rule: Rule) -> set[str]:
+        """What may be done at the address of a route: another one may stand there for another method."""
+        return {method for one in self.rules() if one.rule == rule.rule for method in one.methods or ()}
+
     def person_for(self, endpoint: str) -> Browser:
         """Who has business there."""
         if endpoint == "auth.keep_account":
             return self.leaver
+        if endpoint in BETWEEN:
+            return self.halfway
+        if endpoint in OF_FACTORS:
+            return self.carol
         return self.visitor if endpoint in OPEN_ENDPOINTS else self.alice
 
     def opened(self) -> Iterator[tuple[Rule, TestResponse]]:
@@ -168,6 +191,11 @@ class House:
             with Redis.from_url(runtime.settings.REDIS_URL) as redis:
                 stored["redis"] = sorted(f"{key!r}: {redis.get(key)!r}" for key in redis.scan_iter())
         return stored
+
+
+def house_of(app: Flask) -> House:
+    """One in which nobody lives yet."""
+    return House(app, *(Browser(app) for _ in range(6)))
 
 
 def walk(house: House, mailed: list[str], further: list[tuple[str, Browser]]) -> None:
@@ -194,10 +222,11 @@ def walk(house: House, mailed: list[str], further: list[tuple[str, Browser]]) ->
         house.links |= {(path, link) for link in [*page.links, *answer.headers.getlist("Location")]}
         for link in page.links:
             note(link)
-        for action, fields in page.forms:
-            target = note(action or path, "POST")
-            if target is not None and target not in house.forms:
-                house.forms[target] = Form(target, action or path, path, browser, fields)
+        forms = [Form("", action or path, path, browser, fields) for action, fields in page.forms]
+        for form in sorted(forms, key=lambda form: not form.typed):  # of two ways to the same door, the one by hand
+            form.endpoint = note(form.path, "POST") or ""
+            if form.endpoint:
+                house.forms.setdefault(form.endpoint, form)
     without = {rule.endpoint for rule in house.rules()} - set(house.paths)
     assert without == set(), "nothing leads there: no link, no form, no mail"
     without = {rule.endpoint for rule in house.rules("POST")} - set(house.forms)
@@ -229,13 +258,32 @@ def meet_the_provider(house: House, provider: LyingProvider) -> str:
     return back
 
 
+def offer_to_sign_in_by_mail(app: Flask) -> None:
+    """As the setting does."""
+    runtime = runtime_of(app)
+    settings = runtime.settings.model_copy(update={"MAILED_SIGN_IN": True})
+    app.extensions["runtime"] = replace(runtime, settings=settings)
+    app.jinja_env.globals["mailed_sign_in"] = True
+
+
+def set_factors_up(house: House) -> None:
+    """Carol gets one of every kind, and trusts her browser. Somebody who knows her password gets as far as it takes."""
+    phone, _ = with_totp_and_codes(house.app, CAROL)
+    soft_key(house.app).belongs_to(Rows(house.app), CAROL)
+    house.carol.sign_in(CAROL)
+    assert verify(house.carol, phone.fresh_code(), trust="y").status_code == 303
+    assert house.carol.submit("/reauthenticate", password=PASSWORD).location == "/reauthenticate/verify"
+    assert house.halfway.sign_in(CAROL).location == VERIFY
+
+
 def lived_in(app: Flask, new_user: Callable[..., str], provider: LyingProvider) -> House:
     """A house, walked through."""
+    offer_to_sign_in_by_mail(app)
     put_in_googles_place(app, provider)
     mailbox = Mailbox(app)
-    for email in (ALICE, BOB, LEAVER):
+    for email in (ALICE, BOB, LEAVER, CAROL):
         new_user(email, name=email.partition("@")[0].title())
-    house = House(app, *(Browser(app) for _ in range(4)))
+    house = house_of(app)
     house.visitor.submit("/register", email=FRESH, password=PASSWORD, name="Fresh")
     house.visitor.submit("/password/forgot", email=ALICE)
     house.bob.sign_in(BOB)
@@ -247,11 +295,15 @@ def lived_in(app: Flask, new_user: Callable[..., str], provider: LyingProvider) 
     house.leaver.sign_in(LEAVER)
     house.leaver.submit("/account/data", "/account/data/delete")
     house.leaver.sign_in(LEAVER)
+    set_factors_up(house)
+    house.visitor.submit("/login/mail", email=ALICE)
     back = meet_the_provider(house, provider)
     link = re.compile(re.escape(house.visitor.base_url) + r"(/\S+)")
     newest_first = reversed(mailbox.mails())  # the newest link of each kind is the one that works
     mailed = [path for mail in newest_first for path in link.findall(text_of(mail))]
-    walk(house, mailed, [(back, house.alice), (f"{START}/connect", house.visitor), (CONNECTIONS, house.bob)])
+    further = [(back, house.alice), (f"{START}/connect", house.visitor), (CONNECTIONS, house.bob)]
+    carols = (SECURITY, f"{SECURITY}/passkeys", "/reauthenticate")
+    walk(house, mailed, [*further, *((path, house.carol) for path in carols)])
     return house
 
 

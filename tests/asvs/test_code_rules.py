@@ -2,6 +2,7 @@
 
 import ast
 import base64
+import dataclasses
 import re
 import sys
 import time
@@ -24,8 +25,12 @@ from webapp.http.redirects import safe_next
 from webapp.http.visitor_cookie import VisitorCookie
 from webapp.services.addresses import parse_address
 from webapp.services.known_devices import DEVICE_BYTES
+from webapp.services.mailed_sign_in import SECRET_BYTES as MAIL_BYTES
 from webapp.services.one_time import TOKEN_BYTES, digest
+from webapp.services.passkey_challenges import RANDOM_BYTES
 from webapp.services.sealing import KEY_LENGTH
+from webapp.services.totp import TotpSetup
+from webapp.services.trusted_browsers import SECRET_BYTES as TRUST_BYTES
 from webapp.settings import Settings
 
 # What may be imported beside the standard library: what requirements.in asks for, and what those stand on.
@@ -34,10 +39,11 @@ LIBRARIES = frozenset(
     | {"flask_jwt_extended", "flask_login", "flask_migrate", "flask_session", "flask_smorest", "flask_sqlalchemy"}
     | {"flask_wtf", "itsdangerous", "jwt", "limits", "marshmallow", "webargs"}
     | {"authlib", "joserfc", "requests", "urllib3"}
+    | {"pyotp", "segno", "webauthn"}
     | {"msgspec", "psycopg", "pydantic", "pydantic_settings", "redis", "sqlalchemy", "structlog", "ua_parser"}
     | {"idna", "werkzeug", "wtforms"}
 )
-OF_CRYPTOGRAPHY = frozenset({"argon2", "cryptography", "itsdangerous", "joserfc", "jwt"})
+OF_CRYPTOGRAPHY = frozenset({"argon2", "cryptography", "itsdangerous", "joserfc", "jwt", "pyotp", "webauthn"})
 
 
 def calls_of(*forbidden: str) -> list[str]:
@@ -226,7 +232,7 @@ def _seconds(function: Callable[[str], object], text: str) -> float:
 
 
 @pytest.mark.asvs("11.2.1")
-def test_libraries_are_those_that_were_chosen_and_of_cryptography_five() -> None:
+def test_libraries_are_those_that_were_chosen_and_of_cryptography_seven() -> None:
     imported = {name.partition(".")[0] for module in modules() for name in module.imported_modules()}
     foreign = imported - set(sys.stdlib_module_names) - {"webapp", "_typeshed"}
     assert foreign == LIBRARIES, "a library that is new here: judge it in docs/security.md, Risky parts"
@@ -250,12 +256,15 @@ def test_secrets_are_found_by_digest_or_compared_in_constant_time() -> None:
         and not _is_sql(node)
     }
     # None compares a secret of ours with what a stranger sent: two things that one person has just typed, two ids of
-    # one browser, two readings of one column or of what is sealed in it, a constant, a list that anybody may read.
+    # one browser, two readings of one column or of what is sealed in it, two digests, an id, a constant, a list that
+    # anybody may read.
     assert compared == {
         "services/passwords.py: normalise_password(new_password) == normalise_password(current_password)",
         "services/passwords.py: user.password_hash != proven",
         "services/provider_grants.py: _try_open(grant, user_id).get('refresh_token') == refresh_token",
         "services/sign_in.py: PASSWORD in proof.methods",
+        "services/trusted_browsers.py: row.secret_hash == own",
+        "services/passkey_proofs.py: handle != encoded(passkey.user_id.bytes)",
         "policy/passwords.py: password in breached",
         "http/cookie_sessions.py: session.stored_sid != session.sid",
         "http/cookie_sessions.py: session.sid == session.stored_sid",
@@ -271,8 +280,50 @@ def _last_word(node: ast.expr) -> str:
 
 def _is_sql(node: ast.Compare) -> bool:
     """A condition on a column: the database finds the row by an index over digests."""
-    rows = "AuthorizationRequest|LoginSession|OneTimeToken|KnownDevice|SignInInProgress|User"
+    rows = (
+        "AuthorizationRequest|LoginSession|OneTimeToken|KnownDevice|RecoveryCode|SignInInProgress|TrustedBrowser|User"
+    )
     return bool(re.match(rf"({rows}|c|self\._columns)\.\w+ ==", ast.unparse(node)))
+
+
+@pytest.mark.asvs("11.7.2")
+def test_the_secret_of_an_authenticator_app_is_read_where_it_is_set_up_and_where_a_code_is_compared() -> None:
+    """It has to be kept readable, so few lines see it: none keeps it, logs it or puts it into a session."""
+    ways = ("open_secret", "seal_secret")
+    reading = {
+        (module.name, called.rpartition(".")[2])
+        for module in modules()
+        for called, _ in module.calls()
+        if called.endswith(ways)
+    }
+    here = {"services/totp.py", "services/totp_codes.py"}
+    assert {file for file, _ in reading} == here
+    assert _calling_where_sealed() == {"services/totp_codes.py"}
+    assert {module.name for module in modules() if "begin_totp" in module.text} == {
+        "services/totp.py",
+        "blueprints/account/security.py",
+    }
+    shown = next(module for module in modules() if module.name == "blueprints/account/security.py")
+    handed_on = [ast.unparse(node) for node in ast.walk(shown.tree) if ast.unparse(node).startswith("setup.")]
+    assert set(handed_on) == {"setup.secret", "setup.uri"}
+    for module in (module for module in modules() if module.name in here | {shown.name}):
+        assert "cache" not in module.text, module.name
+        kept = [called for called, _ in module.calls() if called.endswith(("log_security", "record_event"))]
+        assert kept == [], module.name
+    assert all(not field.repr for field in dataclasses.fields(TotpSetup))
+
+
+def _calling_where_sealed() -> set[str]:
+    return {
+        module.name
+        for module in modules()
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Call) and "purpose=_PURPOSE" in ast.unparse(node) and "'totp'" in _purpose_of(module)
+    }
+
+
+def _purpose_of(module: Module) -> str:
+    return next((line for line in map(ast.unparse, module.tree.body) if line.startswith("_PURPOSE =")), "")
 
 
 @pytest.mark.asvs("11.3.1")
@@ -302,8 +353,10 @@ def test_encryption_is_aes_gcm_alone() -> None:
     assert ciphers == {"cryptography.hazmat.primitives.ciphers.aead.AESGCM"}
     assert imports_of("cryptography.fernet") == []
     asymmetric = imports_of("cryptography.hazmat.primitives.asymmetric")
-    assert {line.partition(" ")[0] for line in asymmetric} == {"services/access_tokens.py", "services/key_ring.py"}
-    assert all(".asymmetric.ec." in line for line in asymmetric)  # signatures on P-256, and nothing encrypted
+    to_look_at = "services/passkey_keys.py imports cryptography.hazmat.primitives.asymmetric.rsa.RSAPublicKey"
+    signing = set(asymmetric) - {to_look_at}  # the size of a passkey's key
+    assert {line.partition(" ")[0] for line in signing} == {"services/access_tokens.py", "services/key_ring.py"}
+    assert all(".asymmetric.ec." in line for line in signing)  # signatures on P-256, and nothing encrypted
 
 
 @pytest.mark.asvs("11.4.1")
@@ -350,7 +403,7 @@ def test_no_digest_is_cut_below_128_bits() -> None:
 def test_whatever_must_not_be_guessed_holds_128_bits_from_the_system(app: Flask) -> None:
     assert imports_of("random") == []
     assert {module.name for module in modules() if "uuid.uuid4" in module.uses()} == {"http/logging.py"}
-    assert min(ID_BYTES, DEVICE_BYTES, TOKEN_BYTES) * 8 >= 128
+    assert min(ID_BYTES, DEVICE_BYTES, TOKEN_BYTES, MAIL_BYTES, TRUST_BYTES, RANDOM_BYTES) * 8 >= 128
     drawn = {
         (module.name, called): _number(module, call.args[0])
         for module in modules()

@@ -37,7 +37,7 @@ from webapp import create_app, errors
 from webapp.blueprints.api import bodies
 from webapp.extensions import db
 from webapp.http import access
-from webapp.http.client import DEVICE_COOKIE_NAME
+from webapp.http.client import DEVICE_COOKIE_NAME, TRUST_COOKIE_NAME
 from webapp.http.cookie_sessions import CookieSessions
 from webapp.http.forms import Form
 from webapp.http.handshake import handshake_cookie_names
@@ -47,19 +47,22 @@ from webapp.http.problems import CODES, STATUS
 from webapp.http.token_delivery import COOKIE_PATH, refresh_cookie_name
 from webapp.models import Base
 from webapp.policy import passwords
+from webapp.policy.one_time import LIFE, Purpose
 from webapp.policy.security_events import EventKind
 from webapp.policy.throttling import Limit, OnSuccess, Window, login_buckets
 from webapp.provider_settings import GOOGLE
-from webapp.services import access_tokens, key_ring, refresh_tokens, sign_in
+from webapp.services import access_tokens, factors, key_ring, passkey_keys, refresh_tokens, second_factor, sign_in
 from webapp.services.sealing import Sealer
 from webapp.settings import Settings
 
 CRYPTOGRAPHY = ("argon2", "cryptography", "hashlib", "hmac", "itsdangerous", "joserfc", "jwt", "secrets", "ssl")
+CRYPTOGRAPHY += ("pyotp", "webauthn")
 # Mistakes, and names of formats and types: nothing is done with them that the calls beside them do not do.
 NO_CALL = re.compile(
     r"\.exceptions\.|\.errors\.|\.(BadData|SignatureExpired|Signer|InvalidTokenError|PyJWTError)$|\.encoding\.|\.util\.|"
     r"\.(EllipticCurvePrivateKey|EllipticCurvePublicKey|Encoding|Encoding\.DER|PrivateFormat|PrivateFormat\.PKCS8)$|"
-    r"\.ECAlgorithm$|^joserfc\.jws$"
+    r"\.ECAlgorithm$|^joserfc\.jws$|\.RSAPublicKey$|\.COSEAlgorithmIdentifier$|\.COSECRV\b|\.Decoded\w+PublicKey$|"
+    r"^webauthn\.helpers\.structs\.|^webauthn\.(generate_\w+_options|options_to_json)$|\.VerifiedAuthentication$"
 )
 CONNECTS = (
     *("smtplib.SMTP", "smtplib.SMTP_SSL", "socket", "urllib.request", "http.client", "asyncio"),
@@ -90,7 +93,13 @@ def forms() -> list[type[Form]]:
     for module in modules():
         if module.name.startswith("blueprints/"):
             import_module(module.dotted)
-    return [form for form in Form.__subclasses__() if form.__module__.startswith("webapp.") and _fields_of(form)]
+    return [form for form in _kinds_of(Form) if form.__module__.startswith("webapp.") and _fields_of(form)]
+
+
+def _kinds_of(form: type[Form]) -> Iterator[type[Form]]:
+    for kind in form.__subclasses__():
+        yield kind
+        yield from _kinds_of(kind)
 
 
 def _fields_of(form: type[Form]) -> list[str]:
@@ -281,6 +290,9 @@ def test_every_field_of_a_body_stands_in_the_table_with_its_limits() -> None:
 
 
 def _limits_of_json(field: json_fields.Field[Any]) -> Iterator[str]:
+    if isinstance(field, json_fields.Dict):
+        yield "an object within the limits of a body"
+        return
     assert field.validators, "a field without limits"
     for rule in field.validators:
         if isinstance(rule, validate.Regexp):
@@ -397,7 +409,9 @@ def test_every_route_that_can_start_a_login_session_is_a_way_in() -> None:
     delivering = {DELIVERED_FOR.get(place, place) for place in delivering}
     assert documented == delivering, "docs/security.md, Ways in: one row for each view that delivers a sign-in"
     told = {method for row in table(SECURITY, "Ways in") for method in names(row["what it proves"])}
-    assert told == {sign_in.PASSWORD, sign_in.MAILED_LINK, GOOGLE}
+    by_factor = {method for methods in second_factor._AMR.values() for method in methods}
+    by_passkey = {"hwk", "swk"}
+    assert told == {sign_in.PASSWORD, sign_in.MAILED_LINK, GOOGLE, sign_in.MULTI_FACTOR} | by_factor | by_passkey
     assert all(row["factors"] and row["counters"] for row in table(SECURITY, "Ways in"))
 
 
@@ -412,6 +426,8 @@ def test_a_login_session_is_started_by_services_alone_and_by_few() -> None:
     assert starting == {
         "blueprints/auth/views.py",
         "blueprints/auth/links.py",
+        "blueprints/auth/mailed.py",
+        "blueprints/auth/passkey.py",
         "services/federation.py",
         "services/tokens.py",
         "services/sign_in.py",
@@ -539,6 +555,30 @@ def test_every_use_of_cryptography_stands_in_the_table() -> None:
             if used == "uuid.uuid4" or (is_crypto and not NO_CALL.search(used)):
                 real.setdefault(used, set()).add(module.name)
     assert documented == real, "docs/security.md, Cryptography: call, algorithm, for what, where"
+
+
+@pytest.mark.asvs("11.1.2")
+def test_the_keys_that_passkeys_may_have_are_told_each_with_its_reason() -> None:
+    rows = table(SECURITY, "Second factors", 1)
+    told = [names(row["key of a passkey"])[0] for row in rows if row["taken"] == "yes"]
+    cose = {"ES256": "ECDSA_SHA_256", "EdDSA": "EDDSA", "RS256": "RSASSA_PKCS1_v1_5_SHA_256"}
+    assert [cose[key] for key in told] == [algorithm.name for algorithm in passkey_keys.ALGORITHMS]
+    bits, exponent = passkey_keys._RSA_BITS, passkey_keys._RSA_EXPONENT
+    (rsa,) = (row for row in rows if "RS256" in row["key of a passkey"])
+    assert f"{bits.start:,} to {bits.stop - 1:,} bits, exponent {exponent:,}" in rsa["key of a passkey"]
+    assert "exception to ASVS" in rsa["why"]
+    assert rows[-1]["taken"] == "no"
+
+
+@pytest.mark.asvs("6.4.4")
+def test_what_follows_when_a_factor_is_lost_is_told() -> None:
+    rows = {row["what happens"]: row["what follows"] for row in table(SECURITY, "Losing one, and what is promised")}
+    assert "no factor is removed" in rows["the password is reset by mail"]
+    assert "`flask --app wsgi users reset-factors EMAIL`" in rows["all factors are lost"]
+    (alarm,) = (row for row in rows if "this was not me" in row)
+    assert f"younger than {factors.RECENT.days} days are removed" in rows[alarm]
+    assert LIFE[Purpose.UNDO_EMAIL_CHANGE] == factors.RECENT
+    assert all(rows.values())
 
 
 @pytest.mark.asvs("11.1.4")
@@ -756,7 +796,7 @@ def test_every_cookie_has_a_level(development_app: Flask) -> None:
     assert isinstance(sessions, CookieSessions)
     config = development_app.config
     real = {sessions.id_name, sessions.visitor_name, config[DEVICE_COOKIE_NAME], config[LOCALE_COOKIE_NAME]}
-    real |= set(handshake_cookie_names(is_https=False))
+    real |= {config[TRUST_COOKIE_NAME], *handshake_cookie_names(is_https=False)}
     assert documented == real | {refresh_cookie_name(development_app)}
     assert f"`Path={COOKIE_PATH}`" in DATA.read_text(encoding="utf-8")
     setting = {

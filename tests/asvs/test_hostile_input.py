@@ -4,6 +4,7 @@ The routes, their forms and the fields of these are found by walking the site, s
 """
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from urllib.parse import urlencode
@@ -21,6 +22,7 @@ from tests.whole_site import ALICE, TOKEN, Form, House, Page
 from webapp.models import OutboxMessage, User
 
 Attack = Callable[[Form], TestResponse]
+UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"  # of a row, where a page has a field for each
 
 NO_TEXT = {
     "NUL": b"%00",
@@ -116,15 +118,20 @@ def test_what_is_no_form_is_refused_everywhere_and_changes_nothing(house: House)
 @pytest.mark.asvs("2.2.1", "2.2.2", "1.3.3", "15.3.3")
 def test_each_field_is_judged_by_the_server_alone(house: House) -> None:
     """Missing, empty, blank, too long or none of what is offered: told at the field, whatever the page had checked."""
-    before, surprises = house.everything_stored(), []
+    before, surprises = stored(house), []
     for form in house.forms.values():
         for field in judged(form):
             for name, sent in bad_values(form, field):
                 answer = form.browser.post(form.path, sent)
-                if answer.status_code != 422 or f'id="{field}-error"' not in answer.text:
+                if answer.status_code != 422 or not re.search(rf'id="{field}(-{UUID})?-error"', answer.text):
                     surprises.append(f"{form.endpoint}, {field} {name}: {answer.status}")
     assert surprises == []
-    assert house.everything_stored() == before
+    assert stored(house) == before
+
+
+def stored(house: House) -> dict[str, list[str]]:
+    """Everything but the counters: whatever is typed as a code is a guess."""
+    return {table: rows for table, rows in house.everything_stored().items() if table != "rate_limits"}
 
 
 def judged(form: Form) -> list[str]:

@@ -4,8 +4,10 @@ import json
 from html import unescape
 
 import pytest
+from flask import Flask
 
 from tests.conftest import NewApp, NewBrowser
+from tests.factors import verify, with_totp
 from tests.journeys.pages import words
 from tests.people import PASSWORD, Browser, Mailbox
 from tests.rows import Rows, on_sqlite
@@ -117,3 +119,17 @@ def test_the_name_of_the_site_is_no_template_either(new_app: NewApp) -> None:
     browser.submit("/register", email="bob@example.com", password=PASSWORD, name="Bob")
     assert "{{7*7}} %(email)s <b>" in words(browser.get("/"))
     assert "{{7*7}} %(email)s <b>" in str(Mailbox(app).newest("bob@example.com")["Subject"])
+
+
+@on_sqlite
+@pytest.mark.asvs("16.2.1")
+def test_what_a_request_calls_a_factor_is_not_blanked_where_the_log_calls_it_so(
+    app: Flask, alice: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with_totp(app, alice)
+    browser = Browser(app)
+    browser.sign_in(alice)
+    verify(browser, "not a code")
+    (line,) = [line for line in capfd.readouterr().err.splitlines() if "second_factor_failed" in line]
+    assert "factor=totp" in line
+    assert "not a code" not in line

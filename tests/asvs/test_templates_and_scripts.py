@@ -289,7 +289,7 @@ def test_there_are_no_hints_and_no_secret_questions(app: Flask) -> None:
 
 
 def test_there_is_a_script_to_judge() -> None:
-    names = ["demo-spa.js", "session-client.js", "site.js"]
+    names = ["demo-spa.js", "passkeys.js", "session-client.js", "site.js"]
     assert [named(script) for script in SCRIPTS] == [f"static/js/{name}" for name in names]
 
 

@@ -48,8 +48,10 @@ def providers() -> Iterator[Providers]:
 
 @pytest.fixture(scope="session")
 def live_site(new_site: NewSite, providers: Providers) -> LiveSite:
-    """The site that these tests share, with two providers. Limits are off: everybody comes from one address."""
-    site = new_site(RATELIMIT_ENABLED="0", **providers.environment)
+    """The site that these tests share, with two providers and sign-in by mail. Limits are off: everybody comes from one
+    address.
+    """
+    site = new_site(RATELIMIT_ENABLED="0", MAILED_SIGN_IN="1", **providers.environment)
     providers.send_back_to(site)
     return site
 

@@ -9,6 +9,7 @@ from typing import Any
 import time_machine
 from flask import Flask, Response, request
 
+from tests.browser.keepers import Keepers
 from tests.browser.newcomers import Newcomers, trouble
 from tests.browser.providers import Providers
 from tests.people import NEW_PASSWORD, PASSWORD, Browser, Mailbox
@@ -81,12 +82,17 @@ class Household:
 
     def keep(self, person: str, browser: Browser) -> None:
         """Take a browser's cookies along."""
-        kept = ("session", "visitor", "device", "lang", "link-offer")
+        kept = ("session", "visitor", "device", "lang", "link-offer", "trust", "mailed-sign-in")
         self.cookies[person] = [
-            {"name": name, "value": value, "url": browser.base_url, "httpOnly": True, "sameSite": "Lax"}
+            {"name": name, "value": value, "url": named(browser.base_url), "httpOnly": True, "sameSite": "Lax"}
             for name in kept
             if (value := browser.cookie(name)) is not None
         ]
+
+
+def named(url: str) -> str:
+    """The same site by a name: browsers make no passkeys for an address in numbers."""
+    return url.replace("127.0.0.1", "localhost")
 
 
 @contextmanager
@@ -103,6 +109,10 @@ def settled(site: LiveSite, providers: Providers, language: str) -> Iterator[Hou
     _Mover(household, language).move_everybody_in()
     for person, browser in Newcomers(app, providers, language).come().items():
         household.keep(person, browser)
+    keepers = Keepers(app, language)
+    for person, browser in keepers.come().items():
+        household.keep(person, browser)
+    household.links["mailed"] = keepers.mailed_link
     site.start()
     yield household
     with app.app_context():

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
 from tests.browser.chromium import NONE_FOUND, find_chromium
 from tests.browser.conftest import DESKTOP, LAUNCH_ARGUMENTS, PHONE
-from tests.browser.household import settled
+from tests.browser.household import named, settled
 from tests.browser.providers import Providers, running_providers
 from tests.browser.tour import STOPS, Stop, Visitor
 from tests.servers.site import PROJECT_ROOT, LiveSite
@@ -54,7 +54,7 @@ def main() -> None:
 
 @contextmanager
 def _site(providers: Providers) -> Iterator[LiveSite]:
-    site = LiveSite(RATELIMIT_ENABLED="0", **providers.environment)
+    site = LiveSite(RATELIMIT_ENABLED="0", MAILED_SIGN_IN="1", **providers.environment)
     providers.send_back_to(site)
     try:
         yield site
@@ -66,7 +66,7 @@ def _shoot(
     browser: Browser, site: LiveSite, providers: Providers, language: str, stops: list[Stop], folder: Path
 ) -> None:
     context = browser.new_context(
-        base_url=site.url,
+        base_url=named(site.url),
         locale=LANGUAGES[language],
         timezone_id="Asia/Seoul" if language == "ko" else "Europe/London",
         reduced_motion="reduce",
@@ -82,7 +82,7 @@ def _shoot(
 
 def _shoot_for_readme(browser: Browser, site: LiveSite, providers: Providers) -> None:
     """Signing in, the sessions at a desk by night, the same in Korean on a phone."""
-    page = browser.new_page(base_url=site.url, locale=LANGUAGES["en"], viewport=DESKTOP)
+    page = browser.new_page(base_url=named(site.url), locale=LANGUAGES["en"], viewport=DESKTOP)
     page.goto("/login")
     page.locator("form", has=page.get_by_role("button", name="Acme")).evaluate("form => form.remove()")
     page.screenshot(path=README / "sign-in.png")
@@ -102,7 +102,7 @@ def _shoot_sessions(
     scale: int = 1,
 ) -> None:
     context = browser.new_context(
-        base_url=site.url,
+        base_url=named(site.url),
         locale=LANGUAGES[language],
         timezone_id="Asia/Seoul" if language == "ko" else "Europe/London",
         color_scheme=scheme,

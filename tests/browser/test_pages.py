@@ -8,7 +8,7 @@ from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Page, ViewportSize
 
 from tests.browser.conftest import DESKTOP, PHONE, NewContext
-from tests.browser.household import settled
+from tests.browser.household import named, settled
 from tests.browser.providers import Providers
 from tests.browser.tour import Stop, Visitor
 from tests.servers.site import LiveSite
@@ -62,14 +62,14 @@ SHAPE = """() => {
 def test_every_page_is_sound_for_everybody(
     new_context: NewContext, live_site: LiveSite, providers: Providers, language: str
 ) -> None:
-    context = new_context(locale=language, viewport=PHONE, reduced_motion="reduce")
+    context = new_context(base_url=named(live_site.url), locale=language, viewport=PHONE, reduced_motion="reduce")
     asked: list[str] = []
     context.on("request", lambda request: asked.append(request.url))
     with settled(live_site, providers, language) as household:
         visitor = Visitor(context, household, language)
         wrong = [f"{stop.name}: {fault}" for stop in visitor.tour() for fault in _faults(visitor.page, language, stop)]
     assert wrong == []
-    assert [url for url in asked if not url.startswith((f"{live_site.url}/", "data:"))] == []
+    assert [url for url in asked if not url.startswith((f"{named(live_site.url)}/", "data:"))] == []
 
 
 def _faults(page: Page, language: str, stop: Stop) -> Iterator[str]:

@@ -69,6 +69,16 @@ STOPS = (
     _sent("login-empty", "/login"),
     _sent("login-refused", "/login", email="nobody@example.com", password=NEW_PASSWORD),
     Stop("login-ended-elsewhere", "/account", "away"),
+    Stop("second", "/login/verify", "halfway"),
+    _sent("second-refused", "/login/verify", who="halfway", code="123456"),
+    Stop("second-recovery", "/login/verify?method=recovery", "halfway"),
+    Stop("second-passkey", "/login/verify", "halfway-by-passkey"),
+    Stop("mailed", "/login/mail"),
+    _sent("mailed-empty", "/login/mail"),
+    _sent("mailed-sent", "/login/mail", status=200, email="nobody@example.com"),
+    Stop("mailed-code-refused", "/login/mail/code", "mailed", {"code": "12345678"}, "main form button", 422),
+    Stop("mailed-link", "{mailed}", "mailed"),
+    Stop("mailed-link-elsewhere", "{mailed}"),
     Stop("keep", "/login/keep", "leaving"),
     Stop("forgot", "/password/forgot"),
     _sent("forgot-empty", "/password/forgot"),
@@ -106,6 +116,27 @@ STOPS = (
     Stop("reauthenticate-without-password", "/reauthenticate?next=/account/connections", "welcomed"),
     Stop("reauthenticate", "/reauthenticate", "busy"),
     _sent("reauthenticate-refused", "/reauthenticate", who="busy", password="wrong"),
+    Stop("reauthenticate-with-factors", "/reauthenticate", "guarded"),
+    Stop("reauthenticate-by-passkey", "/reauthenticate", "passkeys"),
+    Stop("reauthenticate-second", "/reauthenticate/verify", "proving"),
+    _sent("reauthenticate-second-refused", "/reauthenticate/verify", who="proving", code="123456"),
+    Stop("reauthenticate-recovery", "/reauthenticate/verify?method=recovery", "proving"),
+    Stop("security-nothing", "/account/security", "new"),
+    Stop("security-without-password", "/account/security", "welcomed"),
+    Stop("security-totp", "/account/security", "totp"),
+    Stop("security-passkeys", "/account/security", "passkeys"),
+    Stop("security-few", "/account/security", "few"),
+    Stop("security-everything", "/account/security", "guarded"),
+    Stop("set-up", "/account/security/set-up", "new"),
+    Stop("totp", "/account/security/totp", "new"),
+    _sent("totp-refused", "/account/security/totp", who="new", code="123456"),
+    Stop("passkeys-none", "/account/security/passkeys", "new"),
+    Stop("passkeys", "/account/security/passkeys", "guarded"),
+    Stop("passkeys-rename", "/account/security/passkeys", "guarded", press="main summary"),
+    Stop("recovery-codes", "/account/security/recovery-codes", "few"),
+    Stop("recovery-codes-first", "/account/security/recovery-codes", "totp"),
+    _sent("recovery-codes-made", "/account/security/recovery-codes", who="totp", status=200),
+    Stop("sessions-two-factors", "/account/sessions", "guarded"),
     Stop("profile", "/account", "busy"),
     Stop("profile-nameless", "/account", "new"),
     Stop("profile-long", "/account", "long"),
@@ -162,7 +193,7 @@ class Visitor:
         if stop.press == "left":
             self._context.clear_cookies()
         if stop.press == "main summary":
-            self.page.locator(stop.press).click()
+            self.page.locator(stop.press).first.click()
         elif stop.press:
             button = f"{OWN_FORM} button[type=submit]" if stop.press == "left" else stop.press
             status = self._status_of(lambda: self.page.locator(button).first.click())

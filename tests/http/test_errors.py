@@ -41,7 +41,7 @@ def tells_nothing(answer: TestResponse) -> bool:
 def test_wherever_it_breaks_the_page_says_what_to_do_and_not_what_broke(house: House, language: str) -> None:
     house.app.view_functions |= dict.fromkeys(house.app.view_functions, break_down)
     before = house.everything_stored()
-    for browser in (house.visitor, house.alice, house.bob, house.leaver):
+    for browser in house.everybody:
         browser.set_cookie("lang", language)
     for rule in house.rules():
         browser = house.person_for(rule.endpoint)

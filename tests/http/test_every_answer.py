@@ -19,6 +19,7 @@ pytestmark = on_sqlite
 
 # As for every page, and forms may lead on to the one provider there is.
 POLICY = PAGE_CSP.replace("form-action 'self'", "form-action 'self' https://accounts.google.com")
+TOKEN_PAGES = r"/(verify-email|password/reset|email/(confirm|undo)|login/mailed|login/google/callback)"
 BODY_TYPES = {
     "text/html; charset=utf-8": r"\s*<!doctype html>",
     "application/json": r"[{\[]",
@@ -111,7 +112,7 @@ def test_every_answer_of_the_whole_site_is_guarded(house: House) -> None:
         assert headers["Cross-Origin-Resource-Policy"] == "same-origin", where
         assert headers["Cross-Origin-Opener-Policy"] == "same-origin", where
         assert headers.getlist("Content-Security-Policy") == [POLICY if is_page else DATA_CSP], where
-        has_token = re.match(r"/(verify-email|password/reset|email/(confirm|undo)|login/google/callback)", path)
+        has_token = re.match(TOKEN_PAGES, path)
         assert headers["Referrer-Policy"] == ("strict-origin" if has_token else "same-origin"), where
         assert not {"Server", "X-Powered-By", "X-AspNet-Version", "Via"} & set(headers.keys()), where
         is_for_all = is_static or path == "/.well-known/jwks.json"

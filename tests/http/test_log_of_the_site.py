@@ -17,12 +17,13 @@ from werkzeug.test import TestResponse
 from stand_in.people import GMAIL
 from tests.asvs.documents import DATA, name, table
 from tests.conftest import GOOGLE, NewApp
+from tests.factors import TOTP, make_codes, secret_on, verify
 from tests.journeys.pages import csrf_token
 from tests.mail_server import running_mail_server
 from tests.people import NEW_PASSWORD, PASSWORD, Browser, Mailbox, runtime_of
 from tests.providers.lying import LyingProvider
 from tests.rows import Rows, breaking, on_sqlite
-from tests.whole_site import ALICE, BOB, FRESH, LEAVER, TOKEN, House
+from tests.whole_site import ALICE, BOB, FRESH, LEAVER, TOKEN, House, house_of
 from webapp import clock
 from webapp.gateways.mail_transport import transport_for
 from webapp.http.mail_rendering import render
@@ -86,6 +87,10 @@ def test_a_whole_life_at_the_site_leaves_lines_that_give_nobody_away(
     secrets = {PASSWORD, NEW_PASSWORD, WRONG, ALICE, BOB, FRESH, LEAVER, "alice@example.org", *values, *cookies}
     secrets |= {token for path in house.pages for token in path.split("/") if len(token) == 43}
     secrets |= {GMAIL.email, GMAIL.name, GMAIL.sub, GOOGLE["GOOGLE_CLIENT_SECRET"]}
+    codes = make_codes(house.carol)
+    secrets |= {*codes, *(code.replace("-", "") for code in codes), secret_on(house.alice.get(TOTP).text)}
+    assert verify(house.halfway, codes[0], method="recovery").status_code == 303
+    assert house.forms["auth.mailed_link"].fill_in().location == "/account"
     for endpoint in JOURNEY:
         assert house.forms[endpoint].fill_in().status_code in (200, 303), endpoint
     house.bob.submit("/account/password", current_password=PASSWORD, new_password=NEW_PASSWORD)
@@ -115,7 +120,7 @@ def test_a_whole_life_at_the_site_leaves_lines_that_give_nobody_away(
 def at_work(new_user: Callable[..., str], app: Flask) -> House:
     """Alice signed in and somebody who is not, without the walk."""
     new_user(ALICE)
-    house = House(app, *(Browser(app) for _ in range(4)))
+    house = house_of(app)
     house.alice.sign_in(ALICE)
     return house
 

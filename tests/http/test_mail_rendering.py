@@ -68,6 +68,26 @@ def test_each_warning_of_a_provider_says_what_was_done_about_it(house: MailHouse
         assert [words in text for words in done] == [words == told for words in done]
 
 
+FACTOR_CHANGES = {
+    "totp_added": "An authenticator app was set up",
+    "totp_removed": "The authenticator app was removed",
+    "passkey_added": "A passkey was added",
+    "passkey_removed": "A passkey was removed",
+    "recovery_codes_made": "The old ones are void.",
+    "recovery_code_used": "Codes that are left: 2.",
+    "guessed": "Whoever did that knows your password",
+    "reset": "We removed all second factors",
+}
+
+
+@pytest.mark.parametrize("change", FACTOR_CHANGES)
+def test_each_change_to_the_factors_is_told_in_its_own_words(house: MailHouse, change: str) -> None:
+    message = rendered(house, "factor_changed", change=change, left="2")
+    for part in (text_of(message), html_of(message)):
+        assert [told for told in FACTOR_CHANGES.values() if told in part] == [FACTOR_CHANGES[change]]
+    assert not re.search(r"\n{3}|[ \t]\n|^\s", text_of(message).replace("\r\n", "\n"))
+
+
 def test_there_is_a_template_for_every_mail_and_no_other() -> None:
     assert {folder.name for folder in TEMPLATES.iterdir() if folder.is_dir()} == set(outbox.MAILS)
 
@@ -78,7 +98,7 @@ def test_every_mail_says_all_it_has_to_say_in_both_parts(house: MailHouse, event
     assert message.get_content_type() == "multipart/alternative"
     assert "Doorway" in message["Subject"]
     for part in (text_of(message), html_of(message)):
-        for name in outbox.MAILS[event] - {"due_at", "alert"}:
+        for name in outbox.MAILS[event] - {"due_at", "alert", "change"}:
             assert f"https://login.example.com/{name}" in part
         if "due_at" in outbox.MAILS[event]:
             assert "November 30, 2026, 09:00 UTC" in part

@@ -1,6 +1,6 @@
 """A site that is in use gets the JSON API, and may lose it again: nobody is signed out and no row is lost."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,10 @@ from webapp.extensions import db
 from webapp.ids import new_id
 from webapp.models import Base
 
-BEFORE, HEAD = "20261123_login_area", "20261125_json_api"
+BEFORE, HERE = "20261123_login_area", "20261125_json_api"
 ALICE = "alice@example.com"
-NEW = {
+Schema = dict[str, set[str]]  # the columns of each table
+NEW: Schema = {
     "login_sessions": {"generation", "rotated_at"},
     "sign_ins_in_progress": {"device_name", "refresh_transport"},
     "users": {"warning"},
@@ -41,9 +42,9 @@ def stores(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stores]:
     server.drop_database(url)
 
 
-def move(app: Flask, revision: str) -> None:
+def move(app: Flask, step: Callable[..., None], revision: str) -> None:
     with app.app_context():
-        (upgrade if revision == HEAD else downgrade)(revision=revision)
+        step(revision=revision)
         db.session.remove()
         db.engine.dispose()
 
@@ -54,19 +55,28 @@ def reflected(app: Flask) -> sa.MetaData:
     return found
 
 
-def held(app: Flask) -> dict[str, list[dict[str, Any]]]:
-    """Every row of every table of before, with the columns of before."""
+def columns(app: Flask) -> Schema:
+    """Every column of every table there is now."""
+    return {
+        name: {column.name for column in table.columns}
+        for name, table in reflected(app).tables.items()
+        if name != "alembic_version"
+    }
+
+
+def held(app: Flask, schema: Schema) -> dict[str, list[dict[str, str]]]:
+    """Every row of the tables of a schema, with its columns."""
+    tables = reflected(app).tables
     with runtime_of(app).engine.connect() as connection:
         return {
             name: sorted(
                 (
-                    {column: repr(value) for column, value in row._mapping.items() if column not in NEW.get(name, ())}
-                    for row in connection.execute(sa.select(table))
+                    {column: repr(value) for column, value in row._mapping.items() if column in found}
+                    for row in connection.execute(sa.select(tables[name]))
                 ),
                 key=repr,
             )
-            for name, table in reflected(app).tables.items()
-            if name not in ("alembic_version", "signing_keys")
+            for name, found in schema.items()
         }
 
 
@@ -143,23 +153,24 @@ def test_up_and_down_again_no_row_is_lost_and_nobody_is_signed_out(new_app: NewA
     with app.app_context():
         upgrade(revision=BEFORE)
     fill(app)
-    before = held(app)
+    schema = columns(app)
+    before = held(app, schema)
     assert all(before[name] for name in (*NEW, "known_devices", "security_events", "one_time_tokens"))
-    move(app, HEAD)
-    assert held(app) == before
-    for name, columns in NEW.items():
-        assert columns <= {column.name for column in reflected(app).tables[name].columns}
+    move(app, upgrade, HERE)
+    assert held(app, schema) == before
+    assert all(found <= columns(app)[name] for name, found in NEW.items())
 
+    move(app, upgrade, "head")  # where the site of today can be used
     phone, browser = App(app), Browser(app)
     assert phone.sign_in(ALICE).status_code == 200
     assert {session["kind"] for session in phone.get("/sessions").json} == {"web", "api"}
     assert browser.sign_in(ALICE).status_code == 303
-    used = held(app)
+    used = held(app, schema)
 
-    move(app, BEFORE)
-    assert held(app) == used, "what came with the API's own columns goes, and nothing else"
-    assert "signing_keys" not in reflected(app).tables
-    move(app, HEAD)
-    assert held(app) == used
+    move(app, downgrade, BEFORE)
+    assert columns(app) == schema, "what came with the API goes, and nothing else"
+    assert held(app, schema) == used
+    move(app, upgrade, "head")
+    assert held(app, schema) == used
     assert browser.is_signed_in
     assert phone.sign_in(ALICE).status_code == 200

@@ -9,10 +9,11 @@ import time_machine
 from flask import Flask
 
 from tests.conftest import NewBrowser
+from tests.factors import make_codes, set_up_totp, soft_key, verify
 from tests.journeys.pages import csrf_token
 from tests.people import NEW_PASSWORD, PASSWORD, Browser, Mailbox, text_of
 from tests.rows import Rows, on_sqlite
-from webapp.models import Base, OneTimeToken, User
+from webapp.models import Base, OneTimeToken, RecoveryCode, TrustedBrowser, User
 from webapp.policy.sign_in import STEP_LIFE
 from webapp.services import housekeeping, users
 from webapp.services.account_data import SECRET_COLUMNS
@@ -34,12 +35,17 @@ def export(browser: Browser) -> dict[str, object]:
 
 @pytest.mark.asvs("14.2.6")
 def test_the_download_holds_every_table_about_the_person_and_no_secret(
-    alice: str, new_user: Callable[..., str], new_browser: NewBrowser, rows: Rows, mailbox: Mailbox
+    app: Flask, alice: str, new_user: Callable[..., str], new_browser: NewBrowser, rows: Rows, mailbox: Mailbox
 ) -> None:
     new_user("bob@example.com", name="Bob")
     browser = new_browser(ip=IP)
     browser.sign_in(alice)
     browser.submit("/account/email", email="new@example.com")
+    phone, passkey = set_up_totp(browser), soft_key(app).belongs_to(rows, alice)
+    codes = make_codes(browser)
+    browser.sign_out()
+    browser.sign_in(alice)
+    verify(browser, phone.fresh_code(), trust="y")
     held = export(browser)
     about = {table.name for table in Base.metadata.sorted_tables if table.name not in NOT_ABOUT_A_PERSON}
     names = {"account": "users", "mailed_links": "one_time_tokens"}
@@ -48,11 +54,16 @@ def test_the_download_holds_every_table_about_the_person_and_no_secret(
     assert held["account"]["email"] == alice  # type: ignore[index]
     for expected in (IP, "new@example.com", "Chrome", "signed_in"):
         assert expected in text
+    factors = ("totp_factors", "recovery_codes", "passkeys", "trusted_browsers")
+    assert [len(held[name]) for name in factors] == [1, 10, 1, 1]  # type: ignore[arg-type]
     for column in SECRET_COLUMNS:
         assert f'"{column}"' not in text
     user = rows.user()
     hashes = [user.password_hash, *(token.token_hash for token in rows.all(OneTimeToken))]
-    assert not any(value and value in text for value in hashes)
+    hashes += [code.code_hash for code in rows.all(RecoveryCode)]
+    hashes += [trust.secret_hash for trust in rows.all(TrustedBrowser)]
+    shown = [phone.secret, *codes, browser.cookie("trust"), passkey.id.hex(), str(passkey.id)]
+    assert not any(value and value in text for value in [*hashes, *shown])
     assert "bob" not in text.lower()
 
 

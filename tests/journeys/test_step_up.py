@@ -273,11 +273,45 @@ def test_a_new_password_does_not_make_the_second_factor_fresh(
 def test_a_provider_is_one_factor_of_two_here_too(google: Flask, provider: LyingProvider) -> None:
     browser, rows = Browser(google), Rows(google)
     sign_in_with(browser, provider, GMAIL)
-    set_up_totp(browser)
+    phone = set_up_totp(browser)
+    phone.rows = rows
+    long_ago, wanted = clock.now() - timedelta(minutes=30), "/account/security/recovery-codes"
+    rows.set(LoginSession, {}, auth_time=long_ago)
+    back = come_back(browser, provider.approve(by_google_again(browser, wanted)))
+    assert back.headers["Location"] == f"/reauthenticate/verify?next={wanted}"
+    assert browser.get(wanted).headers.get("Location", "").startswith("/reauthenticate"), "half a proof is none"
+    assert (rows.live(GMAIL.email)[0].auth_time, "reauthenticated" in rows.events(GMAIL.email)) == (long_ago, False)
+    done = browser.submit(back.headers["Location"], code=phone.fresh_code(), method="totp")
+    assert done.headers["Location"] == wanted
+    assert browser.get(wanted).status_code == 200
+    (row,) = rows.live(GMAIL.email)
+    assert clock.now() - row.auth_time < FRESH_FOR
+    assert {"otp", "mfa"} <= set(row.methods.split())
+
+
+@pytest.mark.asvs("7.5.1", "6.8.4")
+@on_sqlite
+def test_the_proof_is_as_old_as_the_provider_says_also_where_a_factor_follows(
+    google: Flask, provider: LyingProvider, at: time_machine.Traveller
+) -> None:
+    browser, rows = Browser(google), Rows(google)
+    sign_in_with(browser, provider, GMAIL)
+    phone = set_up_totp(browser)
+    phone.rows = rows
     rows.set(LoginSession, {}, auth_time=clock.now() - timedelta(minutes=30))
-    way = leave(browser, page="/reauthenticate?next=/account/email", action="/reauthenticate/google")
-    come_back(browser, provider.approve(way))
-    assert browser.get("/account/security/recovery-codes").headers.get("Location", "").startswith("/reauthenticate")
+    proven_at = clock.now() - FRESH_FOR + timedelta(minutes=2)
+    provider.lie.claims["auth_time"] = int(proven_at.timestamp())
+    back = come_back(browser, provider.approve(by_google_again(browser, "/account/email")))
+    at.shift(timedelta(minutes=1))
+    assert browser.submit(back.headers["Location"], code=phone.fresh_code(), method="totp").status_code == 303
+    assert abs(rows.live(GMAIL.email)[0].auth_time - proven_at) <= timedelta(seconds=1)
+    at.shift(timedelta(minutes=2))
+    assert browser.get("/account/email").headers["Location"].startswith("/reauthenticate")
+
+
+def by_google_again(browser: Browser, wanted: str) -> str:
+    """From the page that asks to Google; where it leads."""
+    return leave(browser, page=f"/reauthenticate?next={wanted}", action="/reauthenticate/google")
 
 
 @pytest.mark.asvs("7.4.2")

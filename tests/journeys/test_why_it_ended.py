@@ -7,6 +7,7 @@ import time_machine
 from flask import Flask
 
 from tests.conftest import NewBrowser
+from tests.factors import set_up_totp
 from tests.journeys.pages import says
 from tests.people import NEW_PASSWORD, PASSWORD, Browser, Mailbox, runtime_of
 from tests.rows import Rows
@@ -45,6 +46,9 @@ class Story:
         self.owner.submit("/account/email", email="elsewhere@example.com")
         self.owner.submit(self.mailbox.link("elsewhere@example.com", "/email/confirm/"))
         self.owner.submit(self.mailbox.link(ALICE, "/email/undo/"))
+
+    def factor_changed(self) -> None:
+        set_up_totp(self.owner)
 
     def not_me(self) -> None:
         self.owner.submit("/account/activity", "/account/activity/not-me")

@@ -27,7 +27,11 @@ def test_a_link_is_judged(ended_by: str | None, expires_at: datetime, verdict: V
     assert judge_token(ended_by=ended_by, expires_at=expires_at, now=NOW) is verdict
 
 
-def test_every_purpose_has_a_life_and_the_one_that_opens_an_account_the_shortest() -> None:
+def test_every_purpose_has_a_life_and_what_opens_an_account_a_short_one() -> None:
     assert set(LIFE) == set(Purpose)
-    assert min(LIFE, key=lambda purpose: LIFE[purpose]) is Purpose.RESET_PASSWORD
+    signing_in = {Purpose.APP_CODE, Purpose.SIGN_IN, Purpose.SIGN_IN_CODE, Purpose.LINK_IDENTITY}
+    opening = {Purpose.RESET_PASSWORD, *signing_in}
+    assert max(LIFE[purpose] for purpose in opening) < min(LIFE[purpose] for purpose in set(Purpose) - opening)
     assert LIFE[Purpose.RESET_PASSWORD] <= timedelta(hours=1)
+    assert max(LIFE[purpose] for purpose in signing_in) <= timedelta(minutes=10)
+    assert min(LIFE, key=lambda purpose: LIFE[purpose]) is Purpose.APP_CODE

@@ -33,6 +33,7 @@ from webapp.services import (
     reauthentication,
     registration,
     sign_in,
+    sign_in_steps,
     users,
 )
 from webapp.services.client import Client
@@ -219,7 +220,7 @@ def test_an_account_at_its_last_moment_is_kept_or_gone_and_never_both(app: Flask
         assert isinstance(pending, sign_in.Pending)
         db.session.execute(update(User).values(deletion_due_at=clock.now()))
         db.session.commit()
-    keep = [lambda: sign_in.keep_account(pending.handle, CLIENT)] * 4
+    keep = [lambda: sign_in_steps.keep_account(pending.handle, CLIENT)] * 4
     outcomes = all_at_once(app, [*keep, *[lambda: account_deletion.delete_due_accounts(10)] * 4])
     kept = outcomes[:4].count("done")
     assert kept <= 1

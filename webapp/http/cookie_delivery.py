@@ -7,7 +7,6 @@ from flask_login import current_user
 from flask_wtf.csrf import generate_csrf
 from werkzeug.wrappers import Response as BaseResponse
 
-from webapp import clock
 from webapp.http import cookie_sessions
 from webapp.http.client import DEVICE_COOKIE_NAME, TRUST_COOKIE_NAME
 from webapp.http.csrf import rotate_csrf
@@ -76,9 +75,9 @@ def trust_browser(secret: str) -> None:
     _set_cookie(TRUST_COOKIE_NAME, secret, TRUST_LIFE)
 
 
-def note_first_proof() -> None:
-    """Keep, on the server, that whoever is signed in has just shown the first of two factors again."""
-    session[_FIRST_PROOF] = clock.now().isoformat()
+def note_first_proof(at: datetime) -> None:
+    """Keep, on the server, when whoever is signed in has shown the first of two factors again."""
+    session[_FIRST_PROOF] = at.isoformat()
 
 
 def first_proof_at() -> datetime | None:

@@ -39,7 +39,7 @@ _KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS", "PUT", "PATCH", "D
 # What we write ourselves, from values we made: never looked at for secrets, so that nobody can blank it by sending it.
 _OURS = frozenset(
     {"timestamp", "level", "logger", "request_id", "network", "user_id", "login_session_id", "kid"}
-    | {"outcome", "method", "route", "endpoint", "status", "duration_ms", "retry_after", "provider"}
+    | {"outcome", "method", "route", "endpoint", "status", "duration_ms", "retry_after", "provider", "factor"}
 )
 
 access_log = structlog.get_logger("access")
@@ -96,7 +96,7 @@ def configure_logging(settings: Settings) -> None:
 
 
 def _lead_in_foreign_loggers() -> None:
-    for name in ("gunicorn.error", "gunicorn.access", "werkzeug"):
+    for name in ("gunicorn.error", "gunicorn.access", "werkzeug", "pyasn1"):
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True

@@ -7,7 +7,20 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from webapp import clock
-from webapp.models import Base, Identity, KnownDevice, LoginSession, OneTimeToken, ProviderGrant, SecurityEvent, User
+from webapp.models import (
+    Base,
+    Identity,
+    KnownDevice,
+    LoginSession,
+    OneTimeToken,
+    Passkey,
+    ProviderGrant,
+    RecoveryCode,
+    SecurityEvent,
+    TotpFactor,
+    TrustedBrowser,
+    User,
+)
 from webapp.policy.one_time import Purpose
 from webapp.policy.security_events import EventKind
 from webapp.policy.throttling import Limit
@@ -17,17 +30,34 @@ from webapp.services.runtime import runtime
 from webapp.services.security_events import record_event
 from webapp.services.transaction import transaction
 
-# Hashes and what is sealed say nothing about a person and help only a thief of the file (ASVS 14.2.6).
+# Hashes, keys and what is sealed say nothing about a person and help only a thief of the file (ASVS 14.2.6).
 SECRET_COLUMNS = frozenset(
-    {"password_hash", "token_hash", "device_hash", "handle_hash", "email_key", "user_id", "sealed"}
+    {
+        *("password_hash", "token_hash", "device_hash", "handle_hash", "code_hash", "secret_hash"),
+        *("email_key", "user_id", "sealed", "credential_id", "public_key"),
+    }
 )
-_Owned = LoginSession | SecurityEvent | KnownDevice | OneTimeToken | Identity
+_Owned = (
+    LoginSession
+    | SecurityEvent
+    | KnownDevice
+    | OneTimeToken
+    | Identity
+    | TotpFactor
+    | RecoveryCode
+    | Passkey
+    | TrustedBrowser
+)
 _OWNED: dict[str, type[_Owned]] = {
     "login_sessions": LoginSession,
     "security_events": SecurityEvent,
     "known_devices": KnownDevice,
     "mailed_links": OneTimeToken,
     "identities": Identity,
+    "totp_factors": TotpFactor,
+    "recovery_codes": RecoveryCode,
+    "passkeys": Passkey,
+    "trusted_browsers": TrustedBrowser,
 }
 _NOT_MAILED = (Purpose.APP_CODE, Purpose.LINK_IDENTITY)  # steps of a sign-in, over within minutes
 

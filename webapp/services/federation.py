@@ -5,6 +5,7 @@ app in. Each ends where every other door ends.
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from sqlalchemy.exc import IntegrityError
 
@@ -14,6 +15,7 @@ from webapp.errors import (
     AuthorizationExpired,
     Busy,
     DomainError,
+    FactorSetupRequired,
     IdentityBlocked,
     IdentityElsewhere,
     InvalidCredentials,
@@ -61,6 +63,14 @@ class SignedInBy:
 
 
 @dataclass(frozen=True)
+class SignedInToLink:
+    """Somebody signed in to the account that was there already; `linked`, unless more has to be proven before."""
+
+    outcome: sign_in.Started | sign_in.Pending
+    linked: bool
+
+
+@dataclass(frozen=True)
 class Linked:
     """Somebody who is signed in linked an identity; `is_new` where it was not linked before."""
 
@@ -71,9 +81,12 @@ class Linked:
 
 @dataclass(frozen=True)
 class ProvenAgain:
-    """Somebody who is signed in has proven again who they are; `in_full`, unless their second factor is to follow."""
+    """Somebody who is signed in has proven again who they are, at `at`; `in_full`, unless their second factor is to
+    follow.
+    """
 
     next_path: str
+    at: datetime
     in_full: bool
 
 
@@ -111,18 +124,18 @@ def finish(
         raise _with_way_back(error, arrival) from None
 
 
-def link_by_password(
-    provider: str, handle: str | None, password: str, client: Client
-) -> sign_in.Started | sign_in.Pending:
+def link_by_password(provider: str, handle: str | None, password: str, client: Client) -> SignedInToLink:
     """Sign in by password to the account that an offer is about, and link the identity that waits. Where a step stands
-    before the login session, the offer waits for `link_after_sign_in`.
+    before the login session, or the password is not all that the account asks for, the offer waits for
+    `link_after_sign_in`.
 
     Raises SignInStepExpired, or what `verify_password`, `start_sign_in` and `link` raise; nobody is signed in then.
     """
     offered = link_offers.find_offer(provider, handle)
     proof = passwords.verify_password(offered.email, password, client)
     outcome = sign_in.start_sign_in(proof, client, kind="web")
-    if isinstance(outcome, sign_in.Started):
+    links = isinstance(outcome, sign_in.Started) and outcome.in_full
+    if isinstance(outcome, sign_in.Started) and links:
         try:
             _link_offered(provider, handle, outcome.user_id, client)
         except DomainError:
@@ -130,7 +143,7 @@ def link_by_password(
                 begun = LoginSession.id == outcome.login_session_id
                 end_login_sessions(tx, outcome.user_id, EndReason.REPLACED, begun)
             raise
-    return outcome
+    return SignedInToLink(outcome, linked=links)
 
 
 def link_after_sign_in(provider: str, handle: str | None, signed_in: SignedIn, client: Client) -> None:
@@ -138,6 +151,8 @@ def link_after_sign_in(provider: str, handle: str | None, signed_in: SignedIn, c
     ReauthenticationRequired where that was long ago, or what `link` raises.
     """
     require_fresh(signed_in)
+    if runtime().settings.MFA_REQUIRED and not signed_in.has_factor:
+        raise FactorSetupRequired
     with transaction() as tx:
         lock_live(tx, signed_in)
     _link_offered(provider, handle, signed_in.user_id, client)
@@ -192,6 +207,7 @@ def _prove_again(
     me = _asked_by(arrival, signed_in)
     if proven.auth_time is None or not is_fresh(proven.auth_time, clock.now()):
         raise ProviderProofTooOld
+    proven_at = min(proven.auth_time, clock.now())
     with transaction() as tx:
         _, login_session = lock_live(tx, me)
         identity = find_identity(tx, proven)
@@ -200,8 +216,8 @@ def _prove_again(
         if identity.blocked_at is not None:
             raise IdentityBlocked
         if me.has_factor:  # the provider is one factor, whatever it asked for itself
-            return ProvenAgain(arrival.errand.next_path, in_full=False)
-        login_session.auth_time = max(login_session.auth_time, min(proven.auth_time, clock.now()))
+            return ProvenAgain(arrival.errand.next_path, proven_at, in_full=False)
+        login_session.auth_time = max(login_session.auth_time, proven_at)
         record_event(
             tx,
             me.user_id,
@@ -210,7 +226,7 @@ def _prove_again(
             login_session_id=me.login_session_id,
             provider=arrival.provider.config.label,
         )
-    return ProvenAgain(arrival.errand.next_path, in_full=True)
+    return ProvenAgain(arrival.errand.next_path, proven_at, in_full=True)
 
 
 def _let_app_in(

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from webapp import clock
-from webapp.errors import LastWayIn, NotFound
+from webapp.errors import IdentityBlocked, LastWayIn, NotFound
 from webapp.gateways.relying_party import ProvenIdentity
 from webapp.models import Identity, LoginSession, ProviderGrant, User
 from webapp.models.identity import PICTURE_LENGTH
@@ -128,6 +128,8 @@ def unlink(signed_in: SignedIn, provider: str, client: Client) -> None:
         identity = tx.scalar(select(Identity).where(*mine).with_for_update())
         if identity is None:
             raise NotFound
+        if identity.blocked_at is not None:  # the block would go with its row
+            raise IdentityBlocked
         if not may_unlink(has_password=_has_password(user), other_identities=_others(tx, identity)):
             raise LastWayIn
         label = label_of(provider)
@@ -148,10 +150,13 @@ def unlink(signed_in: SignedIn, provider: str, client: Client) -> None:
 
 
 def forget_identities(tx: Session, user_id: uuid.UUID) -> None:
-    """Take every identity from an account: somebody else may have linked one."""
+    """Take every identity from an account: somebody else may have linked one. One that is blocked stays, and stays
+    blocked: without its row it would be somebody new.
+    """
     for identity in tx.scalars(select(Identity).where(Identity.user_id == user_id)):
         provider_grants.give_back(tx, identity)
-    tx.execute(delete(Identity).where(Identity.user_id == user_id).execution_options(synchronize_session=False))
+    forgotten = delete(Identity).where(Identity.user_id == user_id, Identity.blocked_at.is_(None))
+    tx.execute(forgotten, execution_options={"synchronize_session": False})
 
 
 def begun_by(provider: str) -> ColumnElement[bool]:

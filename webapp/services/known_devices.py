@@ -24,6 +24,11 @@ def is_known_device(tx: Session, user_id: uuid.UUID, device: str | None) -> bool
     return bool(tx.scalar(select(found.exists())))
 
 
+def new_device() -> str:
+    """The secret of a device that has none yet."""
+    return secrets.token_urlsafe(DEVICE_BYTES)
+
+
 def remember_device(tx: Session, user_id: uuid.UUID, device: str | None) -> tuple[str, bool]:
     """Note a sign-in from a device. Gives its secret (a new one where it had none), and whether the owner should be
     told of it: an unknown device of an account that has known ones.
@@ -34,7 +39,7 @@ def remember_device(tx: Session, user_id: uuid.UUID, device: str | None) -> tupl
         if tx.scalar(seen.values(last_seen_at=now).returning(KnownDevice.user_id)) is not None:
             return device, False
     has_others = bool(tx.scalar(select(exists().where(KnownDevice.user_id == user_id))))
-    device = device or secrets.token_urlsafe(DEVICE_BYTES)
+    device = device or new_device()
     tx.add(KnownDevice(user_id=user_id, device_hash=digest(device), created_at=now, last_seen_at=now))
     _make_room(tx, user_id)
     return device, has_others

@@ -170,6 +170,8 @@ def _has_other_identity(tx: Session, user: User, proven: ProvenIdentity) -> bool
 
 
 def _is_authoritative(address: Address, user: User | None, proven: ProvenIdentity, config: ProviderConfig) -> bool:
+    if user is not None and user.second_factor_since is not None:
+        return False  # half a proof changes nothing: the owner signs in in full, and links then
     # Two addresses that only fold to one key may be two mailboxes: then the provider's word is about the other one.
     # Only A to Z are folded here: to str.casefold, "ß" is "ss".
     if user is not None and user.email.encode().lower() != address.email.encode().lower():

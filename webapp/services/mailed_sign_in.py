@@ -4,8 +4,10 @@ ten minutes, in the browser that asked. A mailbox is one factor, whatever else w
 
 import hmac
 import secrets
+import uuid
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from webapp import clock
 from webapp.errors import FactorRefused, LinkInvalid, NotFound, SignInStepExpired
@@ -74,24 +76,30 @@ def prove_by_link(raw: str, browser: str | None, client: Client) -> Proof:
             raise LinkInvalid
         spent = spend_token(tx, raw, Purpose.SIGN_IN)
         end_tokens(tx, spent.user_id, Purpose.SIGN_IN_CODE)
-        return Proof(spent.user_id, (MAILED_LINK,), clock.now())
+        return _proof(tx, spent.user_id)
 
 
-def prove_by_code(code: str, browser: str | None) -> Proof:
+def prove_by_code(code: str, browser: str | None, client: Client) -> Proof:
     """Whom a typed code signs in. Few may be tried. Raises NotFound, SignInStepExpired, FactorRefused or
     TooManyAttempts.
     """
     check_offered()
     if browser is None:
         raise SignInStepExpired
+    runtime().throttle.hit(Limit.LINK_NETWORK, network_of(client.ip))  # first: a made-up browser leaves no counter
     runtime().throttle.hit(Limit.MAILED_CODE, digest(browser))
     try:
         with transaction() as tx:
             spent = spend_token(tx, _typed(browser, code), Purpose.SIGN_IN_CODE)
             end_tokens(tx, spent.user_id, Purpose.SIGN_IN)
-            return Proof(spent.user_id, (MAILED_LINK,), clock.now())
+            return _proof(tx, spent.user_id)
     except LinkInvalid:
         raise FactorRefused from None
+
+
+def _proof(tx: Session, user_id: uuid.UUID) -> Proof:
+    user = tx.get_one(User, user_id)
+    return Proof(user.id, (MAILED_LINK,), clock.now(), email_key=user.email_key)
 
 
 def _typed(browser: str, code: str) -> str:

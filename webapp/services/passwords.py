@@ -17,7 +17,7 @@ from webapp.services import account_mail, outbox
 from webapp.services.addresses import address_key
 from webapp.services.client import Client
 from webapp.services.guessing import count_guess, forget_guesses, tell_of_guessing
-from webapp.services.known_devices import forget_devices, is_known_device, remember_device
+from webapp.services.known_devices import forget_devices, is_known_device, new_device, remember_device
 from webapp.services.login_sessions import SignedIn, end_login_sessions, lock_live, require_fresh
 from webapp.services.new_password import check_new_password
 from webapp.services.one_time import counting_misses, digest, end_tokens, get_token, spend_token
@@ -139,7 +139,9 @@ def reset_password(raw: str, new_password: str, client: Client) -> str:
         end_tokens(tx, user.id, Purpose.CHANGE_EMAIL)
         end_login_sessions(tx, user.id, EndReason.PASSWORD_RESET)
         forget_devices(tx, user.id)  # one of them may be the thief's
-        device, _ = remember_device(tx, user.id, client.device)
+        device = client.device or new_device()
+        if user.second_factor_since is None:  # else it has shown no more than the mailbox, and is known once it has
+            remember_device(tx, user.id, device)
         record_event(tx, user.id, EventKind.PASSWORD_RESET, client)
         account_mail.tell_of_new_password(tx, user, client)
     return device
@@ -163,7 +165,9 @@ def prove_own_password(signed_in: SignedIn, password: str, client: Client) -> st
         tell_of_guessing(address_key(signed_in.email), signed_in.user_id, client)
         raise
     with transaction() as tx:
-        password_hash = tx.scalar(select(User.password_hash).where(User.id == signed_in.user_id))
+        # One that was blocked by "this was not me" opens nothing, and so proves nothing.
+        held = (User.id == signed_in.user_id, User.password_blocked_at.is_(None))
+        password_hash = tx.scalar(select(User.password_hash).where(*held))
     if not runtime().hashing.verify(password_hash, password):
         log_security("reauthentication_failed", user_id=signed_in.user_id)
         raise InvalidCredentials

@@ -63,7 +63,7 @@ def confirm_email(raw: str, client: Client) -> Proof:
         user = _user_of(tx, spend_token(tx, raw, Purpose.CONFIRM_EMAIL).user_id)
         user.email_verified_at = user.email_verified_at or clock.now()
         record_event(tx, user.id, EventKind.EMAIL_CONFIRMED, client)
-        return Proof(user.id, (MAILED_LINK,), clock.now())
+        return Proof(user.id, (MAILED_LINK,), clock.now(), email_key=user.email_key)
 
 
 def decline(raw: str, client: Client) -> None:

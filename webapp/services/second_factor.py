@@ -68,6 +68,6 @@ def prove(tx: Session, user: User, answer: Answer, client: Client) -> tuple[str,
     else:
         good = recovery_codes.spend_code(tx, user, answer.code, client)
     if not good:
-        log_security("second_factor_failed", user_id=user.id, reason=answer.method)
+        log_security("second_factor_failed", user_id=user.id, factor=answer.method)
         raise FactorRefused
     return _AMR[answer.method]

@@ -41,6 +41,7 @@ from webapp.services.transaction import after_commit, transaction
 from webapp.services.trusted_browsers import is_trusted
 
 PASSWORD = "pwd"  # RFC 8176
+MOST_STEPS = 20  # logins-in-progress of one user
 MAILED_LINK = "email"  # RFC 8176 has no name for it
 
 
@@ -61,6 +62,7 @@ class Proof:
     at: datetime
     password_changed_at: datetime | None = None  # of the password that was proven
     failures: int = 0  # wrong passwords that went before the right one
+    email_key: str | None = None  # of the mailbox that was proven
     passkey_id: uuid.UUID | None = None  # of the passkey that was shown
     identity_id: uuid.UUID | None = None  # what a provider proved, and what has to open the account still
 
@@ -78,6 +80,7 @@ class Started:
     methods: tuple[str, ...]
     generation: int | None = None  # of the first refresh token; None on the web
     refresh_transport: str | None = None  # "body" or "cookie"; None on the web
+    in_full: bool = True  # unless the browser is trusted, or a factor that is demanded has still to be set up
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,8 @@ def start_sign_in(
         user = proven_user(tx, proof)
         if PASSWORD in proof.methods and user.password_changed_at != proof.password_changed_at:
             raise InvalidCredentials  # whoever changed it in between wants proofs by the old one to be void
+        if proof.email_key is not None and user.email_key != proof.email_key:
+            raise InvalidCredentials  # the mailbox is another account's by now, or nobody's
         if proof.passkey_id is not None and tx.get(Passkey, proof.passkey_id) is None:
             raise PasskeyRefused  # likewise: it was taken away in between
         if proof.identity_id is not None and not _still_opens(tx, proof):
@@ -203,7 +208,22 @@ def _wait(tx: Session, user: User, proof: Proof, step: Step, client: Client, wan
             expires_at=clock.now() + STEP_LIFE,
         )
     )
+    tx.flush()
+    _drop_surplus_steps(tx, user.id)
     return Pending(step, handle, user.id, deletion_due_at=user.deletion_due_at)
+
+
+def _drop_surplus_steps(tx: Session, user_id: uuid.UUID) -> None:
+    """The newest few stay: whoever has the first factor must not be able to fill the table."""
+    surplus = (
+        select(SignInInProgress.id)
+        .where(SignInInProgress.user_id == user_id)
+        .order_by(SignInInProgress.id.desc())
+        .offset(MOST_STEPS)
+        .limit(MOST_STEPS)  # SQLite knows no OFFSET without a LIMIT
+    )
+    statement = delete(SignInInProgress).where(SignInInProgress.id.in_(surplus.scalar_subquery()))
+    tx.execute(statement, execution_options={"synchronize_session": False})
 
 
 def _limits(wanted: Wanted) -> tuple[timedelta, timedelta]:
@@ -256,6 +276,8 @@ def _start_login_session(tx: Session, user: User, proof: Proof, client: Client, 
         methods=proof.methods,
         generation=login_session.generation,
         refresh_transport=wanted.refresh_transport,
+        in_full=MULTI_FACTOR in proof.methods
+        or (user.second_factor_since is None and not runtime().settings.MFA_REQUIRED),
     )
 
 

@@ -62,18 +62,20 @@ def factor_options(handle: str | None, *, kind: str = "web") -> dict[str, Any]:
     return passkey_proofs.factor_options(user_id)
 
 
-def keep_account(handle: str | None, client: Client, *, kind: str = "web") -> Started:
+def keep_account(handle: str | None, client: Client, *, kind: str = "web") -> Started | Pending:
     """Take back the deletion of the account that a login-in-progress waits before, and finish the sign-in by the door
-    of that `kind` it began at.
+    of that `kind` it began at; or, where the browser is trusted no more, go back to the step before.
 
     Raises SignInStepExpired, or what `start_sign_in` raises.
     """
     with transaction() as tx:
         user, step = _resumed(tx, handle, kind, Step.KEEP_ACCOUNT)
-        user.deletion_due_at = None
-        record_event(tx, user.id, EventKind.DELETION_CANCELLED, client)
+        due, user.deletion_due_at = user.deletion_due_at, None
         outcome = _on(tx, user, step, (), client)
-        assert isinstance(outcome, Started)  # no step comes after this one
+        if isinstance(outcome, Pending):
+            user.deletion_due_at = due
+        else:
+            record_event(tx, user.id, EventKind.DELETION_CANCELLED, client)
         return outcome
 
 

@@ -106,7 +106,7 @@ def sign_in_with_id_token(
 def keep_account(step_token: str, client: Client) -> SignedInByApi:
     """Finish a sign-in that AccountDeletionPending stopped, and keep the account. Raises SignInStepExpired."""
     key = current_key()
-    return _delivered(sign_in_steps.keep_account(step_token, client, kind=API), key)
+    return _outcome(sign_in_steps.keep_account(step_token, client, kind=API), key)
 
 
 def pass_second_factor(mfa_token: str, answer: Answer, client: Client) -> SignedInByApi:

@@ -20,6 +20,7 @@ from webapp.services.tokens import issue_tokens
 BASE_URL = "http://127.0.0.1:8000"
 TOKEN = "t" * 43
 REDIRECT_URI = "com.example.app:/callback"
+CREDENTIAL = {"id": "AQIDBA", "rawId": "AQIDBA", "type": "public-key", "response": {}}  # of nobody's passkey
 NO_PROVIDER = "http://127.0.0.1:9"  # where nobody listens
 
 
@@ -33,6 +34,7 @@ class Call:
     body: dict[str, Any]
     is_open: bool = False
     body_may_be_left_out: bool = False
+    optional: tuple[str, ...] = ()  # members that the others do without
 
     @property
     def field(self) -> str:
@@ -57,6 +59,30 @@ CALLS = (
     Call("reset_password", "POST", "/auth/password/reset", {"token": TOKEN, "password": NEW_PASSWORD}, is_open=True),
     Call("login", "POST", "/auth/login", {"email": "alice@example.com", "password": PASSWORD}, is_open=True),
     Call("keep_account", "POST", "/auth/keep-account", {"step_token": TOKEN}, is_open=True),
+    Call(
+        "pass_second_factor",
+        "POST",
+        "/auth/mfa",
+        {"mfa_token": TOKEN, "method": "totp", "code": "492039", "credential": CREDENTIAL},
+        is_open=True,
+        optional=("code", "credential"),
+    ),
+    Call("second_factor_options", "POST", "/auth/mfa/passkey", {"mfa_token": TOKEN}, is_open=True),
+    Call(
+        "sign_in_with_passkey",
+        "POST",
+        "/auth/passkey",
+        {"device_name": "A phone", "credential": CREDENTIAL},
+        is_open=True,
+        optional=("device_name",),
+    ),
+    Call(
+        "reauthenticate",
+        "POST",
+        "/auth/reauthenticate",
+        {"password": PASSWORD, "method": "totp", "code": "492039"},
+        optional=("method", "code"),
+    ),
     Call("refresh", "POST", "/auth/refresh", {"refresh_token": TOKEN}, is_open=True, body_may_be_left_out=True),
     Call(
         "exchange_code",
@@ -67,7 +93,7 @@ CALLS = (
     ),
     Call("sign_in_with_id_token", "POST", "/auth/google/id-token", {"nonce": TOKEN, "id_token": TOKEN}, is_open=True),
     Call("logout", "POST", "/auth/logout", {"refresh_token": TOKEN}, body_may_be_left_out=True),
-    Call("change_me", "PATCH", "/me", {"name": "Mallory", "locale": "ko"}),
+    Call("change_me", "PATCH", "/me", {"name": "Mallory", "locale": "ko"}, optional=("name", "locale")),
     Call("delete_me", "DELETE", "/me", {"password": PASSWORD}, body_may_be_left_out=True),
     Call("change_password", "POST", "/me/password", {"current_password": PASSWORD, "new_password": NEW_PASSWORD}),
 )

@@ -64,6 +64,12 @@ CONFIG = {
             "checks": {"positive_data_acceptance": {"expected-statuses": [*ANSWERED, "422"]}},
         },
         {
+            # A credential is whatever its standard makes of it, but no text in it may be one that nobody can type, and
+            # it may not be too deep. The password is needed but for a passkey. No list of members can say that.
+            "include-operation-id": ["pass_second_factor", "sign_in_with_passkey", "reauthenticate"],
+            "checks": {"positive_data_acceptance": {"expected-statuses": [*ANSWERED, "400", "422"]}},
+        },
+        {
             # Which addresses apps wait at is the site's to say.
             "include-operation-id": "authorize",
             "checks": {"positive_data_acceptance": {"expected-statuses": ["302", "422"]}},

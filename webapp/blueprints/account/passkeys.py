@@ -58,7 +58,8 @@ def rename_passkey(passkey_id: uuid.UUID) -> ResponseReturnValue:
     ):
         flash(gettext("Saved."), "success")
         return see_other(url_for("account.list_passkeys"))
-    return _page(form)
+    form.name.id = f"name-{passkey_id}"  # each passkey of the page has such a field
+    return _page(form, renamed=passkey_id)
 
 
 @bp.post("/security/passkeys/<uuid:passkey_id>/remove")
@@ -76,12 +77,13 @@ def _add(me: SignedIn, credential: str | None, name: str, client: Client) -> Non
     passkeys.add_passkey(me, credential_of(credential), name, client)
 
 
-def _page(form: Form) -> ResponseReturnValue:
+def _page(form: Form, *, renamed: uuid.UUID | None = None) -> ResponseReturnValue:
     found = passkeys.list_passkeys(signed_in())
     page = render_template(
         "account/passkeys.html",
         form=form,
-        new=NewPasskeyForm(formdata=None),
+        new=form if isinstance(form, NewPasskeyForm) else NewPasskeyForm(formdata=None),
+        renamed=renamed,
         passkeys=found,
         has_room=len(found) < passkeys.MOST_A_USER,
     )

@@ -51,7 +51,7 @@ def login(body: Body) -> Body:
 @bp.post("/auth/keep-account")
 @bp.arguments(StepBody)
 @bp.response(200, TokensReply)
-@bp.call(errors.SignInStepExpired, errors.OriginRefused, is_open=True)
+@bp.call(errors.SignInStepExpired, errors.MfaRequired, errors.OriginRefused, is_open=True)
 def keep_account(body: Body) -> Body:
     """Finish a sign-in that account_deletion_pending stopped, and keep the account."""
     require_own_origin()  # before the step is spent: it may be one that is to set the cookie

@@ -47,7 +47,7 @@ def mailed_link(token: str) -> ResponseReturnValue:
 
 
 def _with_code(code: str | None, client: Client) -> sign_in.Started | sign_in.Pending:
-    proof = service.prove_by_code(code or "", handshake.mail_secret())
+    proof = service.prove_by_code(code or "", handshake.mail_secret(), client)
     return sign_in.start_sign_in(proof, client, kind="web")
 
 

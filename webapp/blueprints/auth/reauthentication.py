@@ -3,6 +3,7 @@
 from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from webapp import clock
 from webapp.blueprints.auth.blueprint import bp
 from webapp.blueprints.auth.forms import PasskeyForm, ReauthenticateFactorForm, ReauthenticateForm
 from webapp.http import cookie_delivery
@@ -24,7 +25,7 @@ def reauthenticate() -> ResponseReturnValue:
         done := form.showing(reauthentication.prove_password_again, signed_in(), form.password.data, client_of(request))
     ):
         if not done.value:
-            cookie_delivery.note_first_proof()
+            cookie_delivery.note_first_proof(clock.now())
             return see_other(url_for("auth.reauthenticate_factor", next=safe_next(form.next.data, default="") or None))
         return _proven(form.next.data)
     return _page(form)

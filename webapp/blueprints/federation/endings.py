@@ -11,7 +11,7 @@ from webapp.http.redirects import safe_next, see_other
 from webapp.http.request_checks import API_PREFIX
 from webapp.services import authorization, sign_in
 from webapp.services.authorization import Errand
-from webapp.services.federation import BackToApp, Ending, Linked, News, ProvenAgain, SignedInBy
+from webapp.services.federation import BackToApp, Ending, Linked, News, ProvenAgain, SignedInBy, SignedInToLink
 
 
 def leave(provider: str, errand: Errand) -> ResponseReturnValue:
@@ -33,19 +33,21 @@ def deliver(ending: Ending) -> ResponseReturnValue:
         flash(_linked(ending), "success")
     if isinstance(ending, ProvenAgain):
         if not ending.in_full:
-            cookie_delivery.note_first_proof()
+            cookie_delivery.note_first_proof(ending.at)
             next_path = safe_next(ending.next_path, default="") or None
             return see_other(url_for("auth.reauthenticate_factor", next=next_path))
         cookie_delivery.renew()
     return see_other(safe_next(ending.next_path, default=url_for("federation.connections")))
 
 
-def go_on(outcome: sign_in.Started | sign_in.Pending, provider: str, label: str, next_path: str) -> ResponseReturnValue:
+def go_on(signed_in: SignedInToLink, provider: str, label: str, next_path: str) -> ResponseReturnValue:
     """Whoever has signed in to the account that was there goes on: to where they wanted, or first to a step."""
-    if isinstance(outcome, sign_in.Pending):
-        return cookie_delivery.deliver(outcome, url_for("federation.connect", provider=provider, next=next_path))
+    if not signed_in.linked:
+        return cookie_delivery.deliver(
+            signed_in.outcome, url_for("federation.connect", provider=provider, next=next_path)
+        )
     handshake.forget_offer()
-    response = cookie_delivery.deliver(outcome, next_path)
+    response = cookie_delivery.deliver(signed_in.outcome, next_path)
     if next_path.startswith(API_PREFIX):  # an app waits behind the provider, and no form may lead there by itself
         return _page_on_the_way(next_path)
     flash(gettext("%(provider)s is connected.", provider=label), "success")
