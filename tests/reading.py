@@ -11,7 +11,9 @@ _UNTRANSLATED = frozenset({"code"})
 
 # What is the same in every language: addresses of all kinds, ids, and names.
 _ADDRESSES = re.compile(r"https?://\S+|[^\s(]+@[^\s)]+|[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{32}")
-_NAMES = re.compile("Doorway|English|JavaScript|JSON|API|UTC|Chrome|Firefox|Google|Safari|QR|localhost|Windows|Linux|iPhone")
+_NAMES = re.compile(
+    "Doorway|English|JavaScript|JSON|API|UTC|Chrome|Firefox|Google|Safari|QR|localhost|Windows|Linux|iPhone"
+)
 _LETTERS = re.compile(r"[A-Za-z]{2,}")
 
 
