@@ -127,7 +127,7 @@ class SoftKey:
                 public_key=cbor2.dumps({1: 2, 3: -7, -1: 1, -2: x, -3: y}),
                 sign_count=0,
                 transports="internal",
-                name="Software",
+                name="열쇠",
                 synced=False,
                 backed_up=False,
                 created_at=clock.now(),

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 _SPOKEN = ("alt", "aria-label", "placeholder", "title")
 _SPOKEN_BY_SCRIPT = ("data-hid", "data-show")
 _SILENT = frozenset({"script", "style"})
-_UNTRANSLATED = frozenset({"code"})
+_UNTRANSLATED = frozenset({"code", "ul"})
 
 # What is the same in every language: addresses of all kinds, ids, and names.
 _ADDRESSES = re.compile(r"https?://\S+|[^\s(]+@[^\s)]+|[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{32}")

@@ -16,7 +16,7 @@ COOKIES_BLOCKED = {"profile": {"default_content_setting_values": {"cookies": 2}}
 
 # What each form says about its fields, so that password managers fill and save the right thing.
 AUTOCOMPLETE = {
-    "/login": {"email": "username", "password": "current-password"},
+    "/login": {"email": "username webauthn", "password": "current-password"},
     "/register": {"name": "name", "email": "username", "password": "new-password"},
     "/password/forgot": {"email": "username"},
     "{reset}": {"username": "username", "password": "new-password"},

@@ -132,7 +132,7 @@ def test_it_stands_in_the_list_and_can_be_taken_back_by_its_owner_alone(
     trusting(app, browser)
     is_asked(browser)
     page = browser.get("/account/security").text
-    assert "Browsers that are not asked" in page
+    assert "Trusted browsers" in page
     assert "This browser" in page
     (row,) = rows.all(TrustedBrowser)
     path = f"/account/security/browsers/{row.id}/revoke"
