@@ -16,14 +16,13 @@ from sqlalchemy.exc import IntegrityError
 from webapp import clock
 from webapp.errors import ProviderAnswerRefused
 from webapp.gateways.relying_party import ProvenIdentity
-from webapp.models import SpentValue
 from webapp.policy.authorization import NONCE_LIFE
 from webapp.policy.throttling import Limit, network_of
 from webapp.services.authorization import relying_party
 from webapp.services.client import Client
-from webapp.services.one_time import digest
 from webapp.services.runtime import runtime
 from webapp.services.security_events import log_security
+from webapp.services.spent_values import spend
 from webapp.services.transaction import transaction
 
 _RANDOM_BYTES = 24  # 192 bits
@@ -59,7 +58,7 @@ def prove_by_id_token(provider: str, id_token: str, nonce: str, client: Client) 
         if not _is_ours(provider, nonce):
             raise ProviderAnswerRefused(reason="nonce")
         proven = found.identify(id_token, nonce)
-        if not spend_once("nonce", nonce, NONCE_LIFE):
+        if not _spend_once(nonce):
             raise ProviderAnswerRefused(reason="nonce_used")
     except ProviderAnswerRefused as error:
         log_security("provider_answer_refused", provider=provider, reason=str(error.details.get("reason")))
@@ -67,11 +66,11 @@ def prove_by_id_token(provider: str, id_token: str, nonce: str, client: Client) 
     return proven
 
 
-def spend_once(what: str, value: str, life: timedelta) -> bool:
-    """Whether it is the first time that this value is shown; of many at once, one is the first."""
+def _spend_once(nonce: str) -> bool:
+    """Whether it is the first time that this nonce is shown."""
     try:
         with transaction() as tx:
-            tx.add(SpentValue(value_hash=digest(f"{what}:{value}"), expires_at=clock.now() + life))
+            spend(tx, "nonce", nonce, NONCE_LIFE)
     except IntegrityError:
         return False
     return True

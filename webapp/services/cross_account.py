@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from webapp import clock
 from webapp.errors import Busy, EventRefused, NotFound, ProviderAnswerRefused, ProviderUnavailable
-from webapp.models import Identity, SpentValue, User
+from webapp.models import Identity, User
 from webapp.policy.cross_account import OLDEST, Reaction, judge_event
 from webapp.policy.login_sessions import EndReason
 from webapp.policy.one_time import Purpose
@@ -21,10 +21,11 @@ from webapp.services import account_mail, provider_grants
 from webapp.services.client import OPERATOR, Client
 from webapp.services.identities import begun_by, label_of
 from webapp.services.login_sessions import end_login_sessions
-from webapp.services.one_time import digest, end_tokens
+from webapp.services.one_time import end_tokens
 from webapp.services.runtime import runtime
 from webapp.services.security_events import log_security, record_event
 from webapp.services.sign_in import end_steps
+from webapp.services.spent_values import spend
 from webapp.services.transaction import transaction
 
 
@@ -69,10 +70,8 @@ def _spend(tx: Session, claims: Mapping[str, Any]) -> None:
     """Spend the id of an event token in the transaction that acts on it: one that fails is told again, and then counts.
     Of many at once one goes on, and the others wait here for what becomes of it. Raises _Repeated.
     """
-    spent = digest(f"event:{claims['iss']}:{claims['jti']}")
-    tx.add(SpentValue(value_hash=spent, expires_at=clock.now() + OLDEST + OLDEST))
     try:
-        tx.flush()
+        spend(tx, "event", f"{claims['iss']}:{claims['jti']}", OLDEST + OLDEST)
     except IntegrityError:
         raise _Repeated from None
 
