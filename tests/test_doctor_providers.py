@@ -44,7 +44,7 @@ def test_the_redirect_uri_is_the_one_that_is_sent(new_app: NewApp, provider: Lyi
 
 def test_without_a_provider_it_says_so(new_app: NewApp) -> None:
     found = examined(new_app(**STRONG))
-    assert found["providers"] == (True, "none; people sign in by password alone")
+    assert found["providers"] == (True, "none; nobody signs in with one")
     assert "risc" not in found
 
 

@@ -23,7 +23,7 @@ def examine_providers() -> Iterator[Finding]:
     for relying_party in relying_parties.values():
         yield _provider(relying_party)
     if not relying_parties:
-        yield Finding("providers", True, "none; people sign in by password alone")
+        yield Finding("providers", True, "none; nobody signs in with one")
     yield _redirects(settings)
     if settings.GOOGLE_CLIENT_ID or settings.GOOGLE_RISC_METADATA_URL:
         yield _events(settings)

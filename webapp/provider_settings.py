@@ -220,7 +220,9 @@ class ProviderSettings(BaseSettings):
 
 
 def _is_redirect_uri(value: str) -> bool:
-    """RFC 8252, section 7: https, loopback by its address, or a scheme that only one app can claim."""
+    """RFC 8252, section 7: https, this machine, or a scheme that only one app can claim. Of this machine's names only
+    its addresses may then have any port; localhost is compared letter by letter.
+    """
     if any(ord(character) <= 32 or ord(character) > 126 for character in value) or "*" in value or len(value) > 512:
         return False
     try:

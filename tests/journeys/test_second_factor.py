@@ -81,7 +81,7 @@ def test_a_first_factor_signs_every_other_device_out_and_tells_by_mail(
     set_up_totp(here)
     assert here.is_signed_in
     assert here.cookie("session") != before, "a new id after a change of privilege"
-    assert says(elsewhere.get("/login"), "Your second factor was changed on another device, so you were signed out.")
+    assert says(elsewhere.get("/login"), "Your second factor was changed, so you were signed out.")
     assert not elsewhere.is_signed_in
     assert phone.get("/me").status_code == 401
     assert "An authenticator app was set up" in text_of(mailbox.newest(alice))

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 
 
 class DomainError(Exception):
-    """A refusal with a stable public `code`; `details` holds plain values that a message may name, never a secret."""
+    """A refusal with a stable public `code`; `details` holds plain values that a message may name. Some are
+    secrets of who is refused, such as what resumes a sign-in: details are never logged whole.
+    """
 
     code = "refused"
 

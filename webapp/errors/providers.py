@@ -48,13 +48,13 @@ class AccountExists(DomainError):
 
 
 class IdentityTied(DomainError):
-    """The account with this address belongs to another identity of the same provider."""
+    """The account belongs to another identity of the same provider."""
 
     code = "identity_tied"
 
 
 class IdentityElsewhere(DomainError):
-    """The identity opens another account."""
+    """The identity is not the one that is connected to this account, and may open another."""
 
     code = "identity_elsewhere"
 

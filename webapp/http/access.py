@@ -153,6 +153,7 @@ def _way_back() -> str:
 
 _FORM_PAGES = {
     "auth.logout": "/",
+    "auth.reauthenticate_by_passkey": "/reauthenticate",
     "account.revoke_session": "/account/sessions",
     "account.revoke_other_sessions": "/account/sessions",
     "account.not_me": "/account/activity",

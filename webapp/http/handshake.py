@@ -1,6 +1,7 @@
-"""The cookies of somebody who is at an OpenID provider: one says which browser left, one holds an offer to link.
+"""The cookies of somebody who is on their way back, from an OpenID provider or from their mailbox: which browser left,
+which offer to link it holds, and in which a mail to sign in with was asked for.
 
-Neither says who is signed in. SameSite=Lax, because the way back is a link on another site, and browsers send no Strict
+None says who is signed in. SameSite=Lax, because the way back is a link on another site, and browsers send no Strict
 cookie along with one.
 """
 

@@ -19,7 +19,7 @@ END_REASONS = {
     "provider_alert": lazy_gettext(
         "The provider that you sign in with told us of a danger to your account there, so you were signed out."
     ),
-    "factor_changed": lazy_gettext("Your second factor was changed on another device, so you were signed out."),
+    "factor_changed": lazy_gettext("Your second factor was changed, so you were signed out."),
     "code_reused": lazy_gettext("The code that began this sign-in came back a second time, so it was ended."),
     "idle": lazy_gettext("You were signed out because this browser was not used for a while."),
     "expired": lazy_gettext("You were signed out because you had been signed in for a long time."),

@@ -1,4 +1,5 @@
-"""A value from outside that works once and has worked: the nonce of an app's ID token, the id of an event."""
+"""A value from outside that works once and has worked: the nonce of an app's ID token, the id of an
+event, the challenge of a passkey."""
 
 from datetime import datetime
 

@@ -3,13 +3,14 @@
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from webapp import clock
 from webapp.errors import IdentityBlocked, LastWayIn, NotFound
-from webapp.gateways.relying_party import ProvenIdentity
+from webapp.gateways.relying_party import ProvenIdentity, RelyingParty
 from webapp.models import Identity, LoginSession, ProviderGrant, User
 from webapp.models.identity import PICTURE_LENGTH
 from webapp.models.user import EMAIL_LENGTH
@@ -20,7 +21,6 @@ from webapp.policy.security_events import EventKind
 from webapp.provider_settings import ProviderConfig
 from webapp.services import account_mail, provider_grants
 from webapp.services.addresses import address_key
-from webapp.services.authorization import relying_party
 from webapp.services.client import Client
 from webapp.services.login_sessions import SignedIn, end_login_sessions, lock_live, require_fresh
 from webapp.services.runtime import runtime
@@ -107,9 +107,8 @@ def list_connections(signed_in: SignedIn) -> list[Connection]:
 def find_email_at(signed_in: SignedIn, provider: str) -> str | None:
     """The address of the account's identity at a provider. Raises NotFound where it has none."""
     with transaction() as tx:
-        found = tx.execute(
-            select(Identity.email).where(Identity.user_id == signed_in.user_id, Identity.provider == provider)
-        ).one_or_none()
+        mine = (Identity.user_id == signed_in.user_id, Identity.provider == provider)
+        found = tx.execute(select(Identity.email).where(*mine).order_by(*_newest(provider)).limit(1)).one_or_none()
     if found is None:
         raise NotFound
     return str(found.email) if found.email else None
@@ -119,13 +118,14 @@ def unlink(signed_in: SignedIn, provider: str, client: Client) -> None:
     """Have a provider open this account no more. Sessions that were begun by it elsewhere end, with sign-ins that are
     under way, and what we may do at the provider is taken back there.
 
-    Raises NotFound, NotSignedIn, ReauthenticationRequired, or LastWayIn where nobody could sign in any more.
+    Raises NotFound, NotSignedIn, ReauthenticationRequired, IdentityBlocked, or LastWayIn where nobody could sign in any
+    more.
     """
     require_fresh(signed_in)
     with transaction() as tx:
         user, _ = lock_live(tx, signed_in)
         mine = (Identity.user_id == user.id, Identity.provider == provider)
-        identity = tx.scalar(select(Identity).where(*mine).with_for_update())
+        identity = tx.scalar(select(Identity).where(*mine).order_by(*_newest(provider)).limit(1).with_for_update())
         if identity is None:
             raise NotFound
         if identity.blocked_at is not None:  # the block would go with its row
@@ -170,9 +170,15 @@ def label_of(provider: str) -> str:
     return found.config.label if found else provider
 
 
-def provider_exists(name: str) -> None:
-    """Raises NotFound where there is no such provider."""
-    relying_party(name)
+def _newest(provider: str) -> tuple[ColumnElement[Any], ...]:
+    """The identity that opens the account now comes before one of an issuer that the settings name no more."""
+    found = runtime().relying_parties.get(provider)
+    return (*((Identity.issuer.in_(_spelled(found)).desc(),) if found else ()), Identity.id.desc())
+
+
+def _spelled(relying_party: RelyingParty) -> tuple[str, str]:
+    """Its issuer, with the slash at the end that some have."""
+    return relying_party.config.issuer, f"{relying_party.config.issuer}/"
 
 
 def _linked(identity: Identity, scope: str | None, label: str, signed_in: SignedIn) -> Connection:
@@ -196,6 +202,7 @@ def _has_password(user: User) -> bool:
 
 def _others(tx: Session, identity: Identity) -> int:
     """How many other identities open the account: not blocked, and at a provider that the site still asks."""
-    usable = [name for name in runtime().relying_parties if name != identity.provider]
-    others = (Identity.user_id == identity.user_id, Identity.provider.in_(usable), Identity.blocked_at.is_(None))
-    return tx.scalar(select(func.count()).select_from(Identity).where(*others)) or 0
+    asked = [issuer for found in runtime().relying_parties.values() for issuer in _spelled(found)]
+    others = (Identity.user_id == identity.user_id, Identity.id != identity.id, Identity.blocked_at.is_(None))
+    usable = select(func.count()).select_from(Identity).where(*others, Identity.issuer.in_(asked))
+    return tx.scalar(usable) or 0

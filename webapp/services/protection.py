@@ -31,7 +31,6 @@ class Protection:
     identities: int
     passkeys: int
     totp_since: datetime | None
-    totp_last_used_at: datetime | None
     codes_left: int
     codes_made_at: datetime | None
     next_step: NextStep
@@ -50,7 +49,6 @@ def overview(signed_in: SignedIn) -> Protection:
         identities=identities,
         passkeys=passkeys,
         totp_since=totp.confirmed_at if totp else None,
-        totp_last_used_at=totp.last_used_at if totp else None,
         codes_left=codes.left,
         codes_made_at=codes.made_at,
         next_step=_next_step(signed_in.has_factor, codes),

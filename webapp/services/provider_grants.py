@@ -114,7 +114,7 @@ def _find(user_id: uuid.UUID, provider: str) -> tuple[uuid.UUID, ProviderGrant]:
         .where(Identity.user_id == user_id, Identity.provider == provider, Identity.blocked_at.is_(None))
     )
     with transaction() as tx:
-        row = tx.execute(query).one_or_none()
+        row = tx.execute(query.order_by(Identity.id.desc()).limit(1)).one_or_none()
     if row is None:
         raise NoProviderToken("not_linked")
     if row.ProviderGrant is None:

@@ -22,7 +22,7 @@ from webapp.services.transaction import after_commit, transaction
 CLAIM = timedelta(
     minutes=5
 )  # nobody else tries meanwhile; who dies over it leaves the token to the next one after that
-GIVE_UP_AFTER = 12  # attempts, further and further apart: about a week
+GIVE_UP_AFTER = 12  # attempts, further and further apart: about five days
 _PURPOSE = "provider revocation"
 
 _log = structlog.get_logger("provider_revocations")

@@ -156,7 +156,8 @@ def access_token_after(signed_in: SignedIn) -> AccessToken:
 
 
 def verify_access_token(raw: str) -> Claims:
-    """The claims of an access token whose login session goes on, as far as news of a second ago tells; no query.
+    """The claims of an access token whose login session goes on, as far as news of a second ago tells; no query, but
+    where a second factor is demanded and the token shows none.
 
     Raises TokenInvalid, TokenExpired, SessionRevoked, FactorSetupRequired or StoreUnavailable.
     """

@@ -13,7 +13,7 @@ SENTENCES = {
     "signed_in": lazy_gettext("Signed in."),
     "signed_out": lazy_gettext("Signed out."),
     "guessing_slowed": lazy_gettext("A wrong password was entered so often that further tries had to wait."),
-    "reauthenticated": lazy_gettext("The password was entered again before a change."),
+    "reauthenticated": lazy_gettext("You proved again who you are, before a change."),
     "session_ended": lazy_gettext("Another device was signed out."),
     "password_changed": lazy_gettext("The password was changed."),
     "password_reset_requested": lazy_gettext("Somebody asked for a link to choose a new password."),
@@ -52,16 +52,19 @@ WITH_PROVIDER = {
     "provider_unblocked": lazy_gettext("%(provider)s told us that your account there is safe again."),
     "provider_warned": lazy_gettext("%(provider)s asks you to change how you sign in there."),
 }
-_METHODS = {"pwd": lazy_gettext("Signed in with the password."), "email": lazy_gettext("Signed in with a mailed link.")}
+_METHODS = {
+    "pwd": lazy_gettext("Signed in with the password."),
+    "email": lazy_gettext("Signed in with a mailed link."),
+    "hwk": lazy_gettext("Signed in with a passkey."),
+    "swk": lazy_gettext("Signed in with a passkey."),
+}
+_PASSKEYS = ("hwk", "swk")
 
 
 def event_sentence(kind: str, details: Mapping[str, Any]) -> str:
     """One event as a sentence for the account's owner."""
     if kind == "signed_in":
-        method = details.get("methods", "")
-        if method not in _METHODS and (label := label_of(method)) != method:
-            return gettext("Signed in with %(provider)s.", provider=label)  # type: ignore[no-any-return]
-        return str(_METHODS.get(method, SENTENCES[kind]))
+        return _signed_in(str(details.get("methods", "")).split())
     if kind in ("other_sessions_ended", "signed_out_by_operator"):
         count = int(details.get("count", 0))
         told: str = ngettext("%(num)d device was signed out.", "%(num)d devices were signed out.", count)
@@ -75,3 +78,15 @@ def event_sentence(kind: str, details: Mapping[str, Any]) -> str:
     if kind in WITH_PROVIDER and details.get("provider"):
         return str(WITH_PROVIDER[kind]) % {"provider": details["provider"]}
     return str(SENTENCES[kind]) if kind in SENTENCES else gettext("Something happened that this page cannot name.")
+
+
+def _signed_in(methods: list[str]) -> str:
+    """How a sign-in was proven: by its first factor, and whether there was another."""
+    if not methods:
+        return str(SENTENCES["signed_in"])
+    first = methods[0]
+    told = _METHODS.get(first) or gettext("Signed in with %(provider)s.", provider=label_of(first))
+    if "mfa" not in methods or first in _PASSKEYS:
+        return str(told)
+    too = gettext("A second factor was shown, too.")
+    return f"{told} {too}"

@@ -69,13 +69,15 @@ def _proven(next_path: str | None) -> ResponseReturnValue:
 
 
 def _page(form: ReauthenticateForm) -> ResponseReturnValue:
-    ways = [way for way in identities.list_connections(signed_in()) if way.linked and not way.blocked]
     methods = reauthentication.factor_methods(signed_in())
+    only_passkey = [*methods] == [Method.PASSKEY]  # which is both factors; another way in would be one of two
+    connections = [] if only_passkey else identities.list_connections(signed_in())
+    ways = [way for way in connections if way.linked and not way.blocked]
     page = render_template(
         "auth/reauthenticate.html",
         form=form,
         ways=ways,
         has_passkey=Method.PASSKEY in methods,
-        only_passkey=[*methods] == [Method.PASSKEY],
+        only_passkey=only_passkey,
     )
     return page, 422 if request.method == "POST" else 200
