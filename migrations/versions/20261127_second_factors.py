@@ -13,6 +13,7 @@ depends_on: Sequence[str] | None = None
 
 def upgrade() -> None:
     op.add_column("users", sa.Column("second_factor_since", sa.DateTime(timezone=True), nullable=True))
+    op.add_column("sign_ins_in_progress", sa.Column("failures", sa.Integer(), nullable=True))
     op.create_table(
         "totp_factors",
         sa.Column("user_id", sa.Uuid(), nullable=False),
@@ -79,4 +80,5 @@ def downgrade() -> None:
     op.drop_table("passkeys")
     op.drop_table("recovery_codes")
     op.drop_table("totp_factors")
+    op.drop_column("sign_ins_in_progress", "failures")
     op.drop_column("users", "second_factor_since")

@@ -178,3 +178,12 @@ def test_forms_may_lead_to_the_providers_and_nowhere_else(
     origins = f"{provider.issuer} {other_provider.issuer}"
     assert policy == PAGE_CSP.replace("form-action 'self'", f"form-action 'self' {origins}")
     assert Browser(new_app()).get("/login").headers["Content-Security-Policy"] == PAGE_CSP
+
+
+def test_whoever_visits_this_machine_by_its_other_name_goes_on_by_the_one_it_comes_back_to(google: Flask) -> None:
+    """The cookie of the way there would stay under the other name, and the way back would end at nothing."""
+    browser = Browser(google)
+    browser.base_url = "http://localhost:8000"
+    page = browser.submit("/login", "/login/google", base_url="http://localhost:8000")
+    assert page.status_code == 200
+    assert 'href="http://127.0.0.1:8000/login"' in page.text

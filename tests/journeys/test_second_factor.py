@@ -381,3 +381,19 @@ def test_a_right_code_forgets_the_slips_before_it(app: Flask, alice: str, new_br
         assert verify(browser, phone.fresh_code()).status_code == 303
         assert "many" not in words(browser.get("/account"))
         browser.sign_out()
+
+
+def test_the_owner_reads_of_guesses_that_went_before_also_where_a_second_factor_follows(
+    app: Flask, alice: str, mailbox: Mailbox
+) -> None:
+    phone, browser = with_totp(app, alice), Browser(app)
+    before = len(mailbox.mails(alice))
+    browser.sign_in(alice)
+    browser.submit(VERIFY, code=phone.fresh_code(), method="totp")
+    browser.sign_out()
+    for _ in range(5):
+        browser.sign_in(alice, "not this one at all")
+    browser.sign_in(alice)
+    browser.submit(VERIFY, code=phone.fresh_code(), method="totp")
+    told = [str(mail["Subject"]) for mail in mailbox.mails(alice)[before:]]
+    assert any("Wrong passwords" in subject for subject in told), told

@@ -20,6 +20,7 @@ class SignInInProgress(Base):
     kind: Mapped[str] = mapped_column(String(8))
     methods: Mapped[str] = mapped_column(String(64))
     proven_at: Mapped[datetime]
+    failures: Mapped[int | None]  # wrong passwords that went before the right one
     persistent: Mapped[bool]
     device_name: Mapped[str | None] = mapped_column(String(100))  # what an app calls itself
     refresh_transport: Mapped[str | None] = mapped_column(String(8))  # "body" or "cookie"; None on the web

@@ -202,6 +202,7 @@ def _wait(tx: Session, user: User, proof: Proof, step: Step, client: Client, wan
             kind=wanted.kind,
             methods=" ".join(proof.methods),
             proven_at=proof.at,
+            failures=proof.failures,
             persistent=wanted.persistent,
             device_name=client.device_name,
             refresh_transport=wanted.refresh_transport,

@@ -117,7 +117,7 @@ def _resumed(tx: Session, handle: str | None, kind: str, step: Step) -> tuple[Us
 def _on(tx: Session, user: User, step: SignInInProgress, proven: tuple[str, ...], client: Client) -> Started | Pending:
     """What comes next. Raises SignInStepExpired where the account was closed in the meantime."""
     methods = (*step.methods.split(), *proven, *((MULTI_FACTOR,) if proven else ()))
-    proof = Proof(user.id, tuple(dict.fromkeys(methods)), step.proven_at)
+    proof = Proof(user.id, tuple(dict.fromkeys(methods)), step.proven_at, failures=step.failures or 0)
     wanted = Wanted(step.kind, persistent=step.persistent, refresh_transport=step.refresh_transport)
     _, outcome = go_on(tx, user, proof, replace(client, device_name=step.device_name), wanted)
     if outcome is None:

@@ -1,6 +1,6 @@
 """How a way to a provider and back begins and ends in the browser."""
 
-from flask import flash, make_response, redirect, render_template, request, url_for
+from flask import current_app, flash, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
@@ -9,13 +9,16 @@ from webapp.http.client import client_of
 from webapp.http.headers import hide_path_from_referrers
 from webapp.http.redirects import safe_next, see_other
 from webapp.http.request_checks import API_PREFIX
+from webapp.provider_settings import LOOPBACK
 from webapp.services import authorization, sign_in
 from webapp.services.authorization import Errand
 from webapp.services.federation import BackToApp, Ending, Linked, News, ProvenAgain, SignedInBy, SignedInToLink
 
 
 def leave(provider: str, errand: Errand) -> ResponseReturnValue:
-    """Send the browser to a provider."""
+    """Send the browser to a provider. By the name that it comes back to: under another, its cookie would be missing."""
+    if _is_alias():
+        return _page_on_the_way(current_app.config["PUBLIC_URL"] + url_for("auth.login", next=errand.next_path or None))
     departure = authorization.send_to_provider(provider, errand, handshake.browser_secret(), client_of(request))
     handshake.keep_browser_secret(departure.browser)
     if departure.leads_elsewhere:  # a form may not lead there by itself (CSP form-action), a page that is opened may
@@ -82,6 +85,12 @@ def _linked(ending: Linked) -> str:
     if ending.is_new:
         return str(gettext("%(provider)s is connected.", provider=ending.label))
     return str(gettext("%(provider)s was connected before.", provider=ending.label))
+
+
+def _is_alias() -> bool:
+    """Whether a site on this machine is visited as localhost though its name is the address, or the other way round."""
+    public_host, host = current_app.config["PUBLIC_HOST"], request.host.rpartition(":")[0] or request.host
+    return public_host in LOOPBACK and host in LOOPBACK and host != public_host
 
 
 def _page_on_the_way(url: str) -> ResponseReturnValue:

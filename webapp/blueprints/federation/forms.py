@@ -1,10 +1,11 @@
 """What the pages between two accounts ask for. Shape only: meaning is the services'."""
 
+from flask_babel import gettext
 from wtforms import HiddenField
 
 from webapp.errors import DomainError
 from webapp.http.forms import Form, password_field
-from webapp.http.words import wrong_current_password
+from webapp.http.words import sentence
 
 
 class StartForm(Form):
@@ -23,7 +24,9 @@ class ConnectForm(Form):
 
     def words_for(self, error: DomainError) -> str:
         """The account is known; only the password can be wrong."""
-        return wrong_current_password(error)
+        if error.code == "invalid_credentials":
+            return str(gettext("This is not the password of that account."))
+        return sentence(error)
 
 
 class ConfirmForm(Form):
