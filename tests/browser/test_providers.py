@@ -89,7 +89,7 @@ def test_from_the_first_visit_to_a_password_and_back_to_the_provider(
     stands_at(page, live_site, "/login/google/connect")
     expect(page.locator("main .address")).to_have_text(person.email)
     send(page, password="not this one at all")
-    expect(page.locator("#error-summary")).to_contain_text("not your current password")
+    expect(page.locator("#error-summary")).to_contain_text("not the password of that account")
     with live_site.next_mail(person.email) as told:
         send(page, password=PASSWORD)
         stands_at(page, live_site, CONNECTIONS, "Google is connected.")
