@@ -148,7 +148,8 @@ def link_by_password(provider: str, handle: str | None, password: str, client: C
 
 def link_after_sign_in(provider: str, handle: str | None, signed_in: SignedIn, client: Client) -> None:
     """Link the identity that waits, now that its account's owner has signed in. Raises SignInStepExpired,
-    ReauthenticationRequired where that was long ago, or what `link` raises.
+    ReauthenticationRequired where that was long ago, FactorSetupRequired where a factor is demanded and there is none,
+    or what `link` raises.
     """
     require_fresh(signed_in)
     if runtime().settings.MFA_REQUIRED and not signed_in.has_factor:
