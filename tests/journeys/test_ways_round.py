@@ -13,9 +13,13 @@ from tests.providers.lying import LyingProvider
 from tests.providers.site import google_settings, sign_in_with
 from tests.rows import Rows, on_sqlite
 from webapp import clock
-from webapp.models import Identity, LoginSession, SignInInProgress
+from webapp.errors import InvalidCredentials
+from webapp.models import Identity, LoginSession, SignInInProgress, User
+from webapp.services import mailed_sign_in, sign_in
+from webapp.services.client import Client
 
 pytestmark = on_sqlite
+NOBODY = Client(ip="127.0.0.1", user_agent="")
 
 
 def known_here(app: Flask, email: str) -> Browser:
@@ -133,3 +137,19 @@ def test_logins_in_progress_do_not_pile_up(app: Flask, alice: str, rows: Rows) -
     for _ in range(25):
         Browser(app).sign_in(alice)
     assert rows.count(SignInInProgress) == 20
+
+
+def test_a_mailed_proof_is_worth_nothing_once_the_mailbox_is_not_the_accounts(new_app: NewApp) -> None:
+    """Between the link and the session, the owner takes back the address that a thief had moved the account to."""
+    app = new_app(MAILED_SIGN_IN=True)
+    rows, mailbox, email = Rows(app), Mailbox(app), "alice@example.com"
+    known_here(app, email)
+    browser = Browser(app)
+    browser.submit("/login/mail", email=email)
+    secret = browser.cookie("mailed-sign-in")
+    token = mailbox.link(email, "/login/mailed/").rsplit("/", 1)[-1]
+    with app.app_context():
+        proof = mailed_sign_in.prove_by_link(token, secret, NOBODY)
+        rows.set(User, {}, email_key="somebody.else@example.com")
+        with pytest.raises(InvalidCredentials):
+            sign_in.start_sign_in(proof, NOBODY, kind="web")
