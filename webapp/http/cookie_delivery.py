@@ -11,6 +11,7 @@ from webapp.http import cookie_sessions
 from webapp.http.client import DEVICE_COOKIE_NAME, TRUST_COOKIE_NAME
 from webapp.http.csrf import rotate_csrf
 from webapp.http.identity import signed_in
+from webapp.http.own_cookies import set_own_cookie
 from webapp.http.redirects import safe_next, see_other
 from webapp.services.login_sessions import replace_login_session
 from webapp.services.sign_in import Pending, Started
@@ -67,12 +68,12 @@ def sign_out() -> None:
 def remember_device(device: str) -> None:
     """Have the browser keep the secret by which it is known as one that signed in before. It grants nothing."""
 
-    _set_cookie(DEVICE_COOKIE_NAME, device, DEVICE_COOKIE_LIFE)
+    set_own_cookie(current_app.config[DEVICE_COOKIE_NAME], device, DEVICE_COOKIE_LIFE)
 
 
 def trust_browser(secret: str) -> None:
     """Have the browser keep the secret by which the second factor is not asked for in it."""
-    _set_cookie(TRUST_COOKIE_NAME, secret, TRUST_LIFE)
+    set_own_cookie(current_app.config[TRUST_COOKIE_NAME], secret, TRUST_LIFE)
 
 
 def note_first_proof(at: datetime) -> None:
@@ -99,21 +100,6 @@ def after_set_up() -> str:
 def forget_set_up() -> None:
     """They go on there now."""
     session.pop(_AFTER_SET_UP, None)
-
-
-def _set_cookie(name: str, value: str, life: timedelta) -> None:
-    @after_this_request
-    def set_cookie(response: Response) -> Response:
-        response.set_cookie(
-            current_app.config[name],
-            value,
-            max_age=life,
-            path="/",
-            secure=current_app.config["SESSION_COOKIE_SECURE"],
-            httponly=True,
-            samesite="Lax",
-        )
-        return response
 
 
 def _short(target: str) -> str:

@@ -8,8 +8,9 @@ cookie along with one.
 import re
 from datetime import timedelta
 
-from flask import Response, after_this_request, current_app, request
+from flask import current_app, request
 
+from webapp.http.own_cookies import set_own_cookie
 from webapp.policy.authorization import REQUEST_LIFE
 
 _SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -67,15 +68,4 @@ def _read(name: str) -> str | None:
 
 
 def _set(name: str, value: str, life: timedelta) -> None:
-    @after_this_request
-    def set_cookie(response: Response) -> Response:
-        response.set_cookie(
-            _name(name),
-            value,
-            max_age=life,
-            path="/",
-            secure=current_app.config["SESSION_COOKIE_SECURE"],
-            httponly=True,
-            samesite="Lax",
-        )
-        return response
+    set_own_cookie(_name(name), value, life)

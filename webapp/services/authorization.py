@@ -10,7 +10,7 @@ import uuid
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from webapp import clock
@@ -20,6 +20,7 @@ from webapp.models import AuthorizationRequest
 from webapp.policy.authorization import LONGEST_NEXT, MOST_A_BROWSER, REQUEST_LIFE, Intent
 from webapp.policy.throttling import Limit, network_of
 from webapp.services.client import Client
+from webapp.services.newest import drop_beyond_newest
 from webapp.services.one_time import digest
 from webapp.services.runtime import runtime
 from webapp.services.sealing import SealBroken
@@ -27,7 +28,6 @@ from webapp.services.transaction import transaction
 
 SECRET_BYTES = 32  # 256 bits (ASVS 11.5.1)
 _SEALED = "authorization request"
-_MOST_SURPLUS = 100  # more than a browser's can be
 
 
 @dataclass(frozen=True)
@@ -175,12 +175,6 @@ def _open(sealed: bytes, state: str, intent: Intent) -> tuple[Handshake, Errand]
 
 def _make_room(tx: Session, browser_hash: str) -> None:
     """The newest few of a browser stay."""
-    surplus = (
-        select(AuthorizationRequest.state_hash)
-        .where(AuthorizationRequest.browser_hash == browser_hash)
-        .order_by(AuthorizationRequest.created_at.desc(), AuthorizationRequest.state_hash)
-        .offset(MOST_A_BROWSER)
-        .limit(_MOST_SURPLUS)  # SQLite knows no OFFSET without a LIMIT
-    )
-    statement = delete(AuthorizationRequest).where(AuthorizationRequest.state_hash.in_(surplus.scalar_subquery()))
-    tx.execute(statement, execution_options={"synchronize_session": False})
+    mine = AuthorizationRequest.browser_hash == browser_hash
+    order = (AuthorizationRequest.created_at.desc(), AuthorizationRequest.state_hash)
+    drop_beyond_newest(tx, AuthorizationRequest.state_hash, mine, order=order, keep=MOST_A_BROWSER)

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from webapp import clock
 from webapp.models import KnownDevice
+from webapp.services.newest import drop_beyond_newest
 from webapp.services.one_time import digest
 
 DEVICE_BYTES = 32
@@ -52,14 +53,6 @@ def forget_devices(tx: Session, user_id: uuid.UUID) -> None:
 
 def _make_room(tx: Session, user_id: uuid.UUID) -> None:
     tx.flush()
-    surplus = (
-        select(KnownDevice.device_hash)
-        .where(KnownDevice.user_id == user_id)
-        .order_by(KnownDevice.last_seen_at.desc(), KnownDevice.device_hash)
-        .offset(MOST_A_USER)
-        .limit(MOST_A_USER)  # SQLite knows no OFFSET without a LIMIT
-    )
-    statement = delete(KnownDevice).where(
-        KnownDevice.user_id == user_id, KnownDevice.device_hash.in_(surplus.scalar_subquery())
-    )
-    tx.execute(statement, execution_options={"synchronize_session": False})
+    mine = KnownDevice.user_id == user_id
+    order = (KnownDevice.last_seen_at.desc(), KnownDevice.device_hash)
+    drop_beyond_newest(tx, KnownDevice.device_hash, mine, order=order, keep=MOST_A_USER)

@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 
 from webapp import clock
 from webapp.errors import FactorRefused, PasskeyRefused, ReauthenticationRequired
-from webapp.models import User
 from webapp.policy.login_sessions import is_fresh
 from webapp.policy.security_events import EventKind
 from webapp.services import passkey_proofs, second_factor
@@ -91,10 +90,9 @@ def prove_again(signed_in: SignedIn, password: str, answer: Answer | None, clien
         prove_factor_again(signed_in, answer, clock.now(), client)
 
 
-def renew_proof(tx: Session, signed_in: SignedIn, methods: tuple[str, ...], at: datetime, client: Client) -> User:
+def renew_proof(tx: Session, signed_in: SignedIn, methods: tuple[str, ...], at: datetime, client: Client) -> None:
     """Note in `tx` that who is signed in has proven again in full who they are."""
     user, login_session = lock_live(tx, signed_in)
     login_session.auth_time = at
     login_session.methods = " ".join(dict.fromkeys((*login_session.methods.split(), *methods)))
     record_event(tx, user.id, EventKind.REAUTHENTICATED, client, login_session_id=signed_in.login_session_id)
-    return user

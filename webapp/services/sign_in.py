@@ -34,6 +34,7 @@ from webapp.policy.sign_in import STEP_LIFE, STEPS, SUSPICIOUS_FROM, Step, Verdi
 from webapp.services import account_mail, known_devices
 from webapp.services.client import Client
 from webapp.services.login_sessions import MULTI_FACTOR as MULTI_FACTOR
+from webapp.services.newest import beyond_newest, drop_beyond_newest
 from webapp.services.one_time import digest, end_tokens
 from webapp.services.runtime import runtime
 from webapp.services.security_events import log_security, record_event
@@ -216,15 +217,8 @@ def _wait(tx: Session, user: User, proof: Proof, step: Step, client: Client, wan
 
 def _drop_surplus_steps(tx: Session, user_id: uuid.UUID) -> None:
     """The newest few stay: whoever has the first factor must not be able to fill the table."""
-    surplus = (
-        select(SignInInProgress.id)
-        .where(SignInInProgress.user_id == user_id)
-        .order_by(SignInInProgress.id.desc())
-        .offset(MOST_STEPS)
-        .limit(MOST_STEPS)  # SQLite knows no OFFSET without a LIMIT
-    )
-    statement = delete(SignInInProgress).where(SignInInProgress.id.in_(surplus.scalar_subquery()))
-    tx.execute(statement, execution_options={"synchronize_session": False})
+    mine = SignInInProgress.user_id == user_id
+    drop_beyond_newest(tx, SignInInProgress.id, mine, order=(SignInInProgress.id.desc(),), keep=MOST_STEPS)
 
 
 def _limits(wanted: Wanted) -> tuple[timedelta, timedelta]:
@@ -283,16 +277,12 @@ def _start_login_session(tx: Session, user: User, proof: Proof, client: Client, 
 
 
 def _make_room(tx: Session, user_id: uuid.UUID) -> None:
-    surplus = (
-        select(LoginSession.id)
-        .where(LoginSession.user_id == user_id, LoginSession.ended_at.is_(None))
-        .order_by(LoginSession.last_seen_at.desc(), LoginSession.id.desc())
-        .offset(MOST_A_USER)
-        .limit(MOST_A_USER)  # SQLite knows no OFFSET without a LIMIT
-    )
+    live = (LoginSession.user_id == user_id, LoginSession.ended_at.is_(None))
+    order = (LoginSession.last_seen_at.desc(), LoginSession.id.desc())
+    surplus = beyond_newest(LoginSession.id, *live, order=order, keep=MOST_A_USER)
     gone = tx.scalars(
         update(LoginSession)
-        .where(LoginSession.id.in_(surplus.scalar_subquery()))
+        .where(LoginSession.id.in_(surplus))
         .values(ended_at=clock.now(), end_reason=EndReason.TOO_MANY)
         .execution_options(synchronize_session=False)
         .returning(LoginSession.id)

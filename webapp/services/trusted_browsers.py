@@ -14,6 +14,7 @@ from webapp.models import TrustedBrowser
 from webapp.models.login_session import USER_AGENT_LENGTH
 from webapp.services.client import Client
 from webapp.services.login_sessions import SignedIn
+from webapp.services.newest import drop_beyond_newest
 from webapp.services.one_time import digest
 from webapp.services.transaction import transaction
 
@@ -59,15 +60,9 @@ def trust_browser(tx: Session, user_id: uuid.UUID, client: Client) -> str:
         )
     )
     tx.flush()
-    surplus = (
-        select(TrustedBrowser.id)
-        .where(TrustedBrowser.user_id == user_id)
-        .order_by(TrustedBrowser.created_at.desc(), TrustedBrowser.id.desc())
-        .offset(MOST_A_USER)
-        .limit(MOST_A_USER)  # SQLite knows no OFFSET without a LIMIT
-    )
-    statement = delete(TrustedBrowser).where(TrustedBrowser.id.in_(surplus.scalar_subquery()))
-    tx.execute(statement, execution_options={"synchronize_session": False})
+    mine = TrustedBrowser.user_id == user_id
+    order = (TrustedBrowser.created_at.desc(), TrustedBrowser.id.desc())
+    drop_beyond_newest(tx, TrustedBrowser.id, mine, order=order, keep=MOST_A_USER)
     return secret
 
 
