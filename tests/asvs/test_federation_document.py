@@ -40,17 +40,9 @@ def one_line(text: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Flask:
+def site(development_app: Flask) -> Flask:
     """A site with every route there can be; nothing is connected."""
-    folder = tmp_path_factory.mktemp("documented")
-    return create_app(
-        Settings.checked(
-            APP_ENV="development",
-            SECRET_KEY="k" * 40,
-            DATABASE_URL=f"sqlite:///{folder / 'app.db'}",
-            MAIL_URL=f"file:{folder / 'mail'}",
-        )
-    )
+    return development_app
 
 
 def _codes() -> set[str]:

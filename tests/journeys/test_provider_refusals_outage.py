@@ -146,7 +146,7 @@ def visited(monkeypatch: pytest.MonkeyPatch) -> set[tuple[str, int]]:
 
     def note(address: tuple[str, int], *rest: object, **more: object) -> object:
         seen.add(address)
-        return honest(address, *rest, **more)  # type: ignore[arg-type]
+        return honest(address, *rest, **more)
 
     monkeypatch.setattr(urllib3.connection.connection, "create_connection", note)
     return seen
