@@ -44,13 +44,15 @@ shots: ## Take the screenshots of every page
 	@scripts/venv.sh requirements-dev.txt
 	@$(PYTHON) -m tests.browser.shots $(ARGS)
 
-bench: ## Measure a signed-in page against a bare Flask page on the same gunicorn
+bench: ## Measure calls and pages beside bare Flask on the same gunicorn; ARGS='--write docs/performance.md' keeps it
 	@scripts/venv.sh requirements-dev.txt
-	@$(PYTHON) -m bench.account $(ARGS)
+	@scripts/ensure_wrk.sh
+	@$(PYTHON) -m bench.site $(ARGS)
 
-bench-api: ## Measure the JSON API: a call, a refresh, how soon a sign-out holds, the rows that are left
+bench-api: ## Measure tokens in-process, how soon a sign-out holds on every worker, the rows that are left
 	@scripts/venv.sh requirements-dev.txt
-	@$(PYTHON) -m bench.api
+	@scripts/ensure_wrk.sh
+	@$(PYTHON) -m bench.tokens
 	@$(PYTHON) -m bench.revocation
 	@$(PYTHON) -m bench.rows
 

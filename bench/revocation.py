@@ -12,9 +12,9 @@ from datetime import timedelta
 from flask import Flask
 from sqlalchemy import Engine, insert, select
 
-from bench.api import microseconds
-from bench.load import Request, get, in_turns, report
+from bench.load import Call, cycling, load
 from bench.sites import application, sqlite_site
+from bench.tokens import microseconds
 from tests.people import runtime_of
 from tests.servers.devices import PREFIX, ApiSite, Line
 from webapp import clock
@@ -46,8 +46,10 @@ def main() -> None:
         calls = [(api.site, session(api)) for api in (large, empty)]
         revoke(large.rows.engine, options.revoked)
         time.sleep(WHOLE_EVERY.total_seconds())  # until each worker has read the whole set
-        slices = in_turns(calls[0], calls[1], rounds=options.rounds, seconds=options.seconds)
-        report((f"GET /auth/session, {options.revoked} revoked", "GET /auth/session, none"), *slices)
+        costs = [[load(site, script, options.seconds).cost for site, script in calls] for _ in range(options.rounds)]
+    for name, column in zip((f"{options.revoked} revoked", "none revoked"), zip(*costs, strict=True), strict=True):
+        print(f"{f'GET /auth/session, {name}':<36}{statistics.median(column):>12.0f} µs of processor")
+    print(f"ratio {statistics.median(none / many for many, none in costs):.2f}\n")
 
 
 def delay(api: ApiSite, lines: list[Line]) -> float:
@@ -63,9 +65,10 @@ def delay(api: ApiSite, lines: list[Line]) -> float:
     return time.monotonic() - began
 
 
-def session(api: ApiSite) -> Request:
-    """A call that does nothing but verify its access token."""
-    return get(f"{PREFIX}/auth/session", Authorization=f"Bearer {api.new_device().access_token}")
+def session(api: ApiSite) -> str:
+    """A script of calls that do nothing but verify their access token."""
+    headers = {"Authorization": f"Bearer {api.new_device().access_token}"}
+    return cycling([Call("GET", f"{PREFIX}/auth/session", headers)])
 
 
 def in_process(amount: int) -> None:

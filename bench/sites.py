@@ -1,8 +1,8 @@
-"""What the API's measurements run on: sites of four workers on either kind of stores, and an application in-process."""
+"""What the measurements of tokens run on: a site of four workers, and an application in-process."""
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 from flask import Flask
@@ -12,10 +12,8 @@ from sqlalchemy import event
 from bench.load import running
 from tests.people import runtime_of
 from tests.servers.devices import ApiSite
-from tests.servers.postgres import PostgresServer
 from tests.servers.process import ServerDirectory
 from tests.servers.site import LiveSite
-from tests.servers.valkey import ValkeyServer
 from webapp import create_app
 from webapp.settings import Settings
 
@@ -33,19 +31,6 @@ COMMON = {
 def sqlite_site() -> Iterator[ApiSite]:
     """One machine: everything in SQLite."""
     with running(LiveSite(**COMMON)) as site:
-        yield ApiSite(site)
-
-
-@contextmanager
-def postgres_site() -> Iterator[ApiSite]:
-    """Many machines: PostgreSQL and Valkey. This PostgreSQL waits for no disk."""
-    with ExitStack() as stack:
-        postgres, valkey = PostgresServer(), ValkeyServer()
-        stack.callback(postgres.close)
-        stack.callback(valkey.close)
-        site = stack.enter_context(
-            running(LiveSite(**COMMON, DATABASE_URL=postgres.new_database(), REDIS_URL=valkey.url))
-        )
         yield ApiSite(site)
 
 
