@@ -110,8 +110,10 @@ def test_one_file_commits() -> None:
     assert places("commit") == {"services/transaction.py"}
 
 
-def test_connections_of_their_own_are_begun_by_the_stores_alone() -> None:
-    assert places("begin") <= {"http/session_stores.py", "gateways/limit_storage.py", "http/cookie_delivery.py"}
+def test_connections_of_their_own_are_begun_by_the_stores_and_where_transactions_are() -> None:
+    assert places("begin") <= {
+        *("http/session_stores.py", "gateways/limit_storage.py", "http/cookie_delivery.py", "services/transaction.py")
+    }
 
 
 def test_one_clock_is_read() -> None:

@@ -41,7 +41,7 @@ LIBRARIES = frozenset(
     | {"authlib", "joserfc", "requests", "urllib3"}
     | {"pyotp", "segno", "webauthn"}
     | {"msgspec", "psycopg", "pydantic", "pydantic_settings", "redis", "sqlalchemy", "structlog", "ua_parser"}
-    | {"idna", "werkzeug", "wtforms"}
+    | {"idna", "jinja2", "markupsafe", "werkzeug", "wtforms"}
 )
 OF_CRYPTOGRAPHY = frozenset({"argon2", "cryptography", "itsdangerous", "joserfc", "jwt", "pyotp", "webauthn"})
 
@@ -283,7 +283,7 @@ def _is_sql(node: ast.Compare) -> bool:
     rows = (
         "AuthorizationRequest|LoginSession|OneTimeToken|KnownDevice|RecoveryCode|SignInInProgress|TrustedBrowser|User"
     )
-    return bool(re.match(rf"({rows}|c|self\._columns)\.\w+ ==", ast.unparse(node)))
+    return bool(re.match(rf"({rows}|c|_row|self\._columns)\.\w+ ==", ast.unparse(node)))
 
 
 @pytest.mark.asvs("11.7.2")
@@ -402,7 +402,7 @@ def test_no_digest_is_cut_below_128_bits() -> None:
 @pytest.mark.asvs("11.5.1")
 def test_whatever_must_not_be_guessed_holds_128_bits_from_the_system(app: Flask) -> None:
     assert imports_of("random") == []
-    assert {module.name for module in modules() if "uuid.uuid4" in module.uses()} == {"http/logging.py"}
+    assert {module.name for module in modules() if "uuid.uuid4" in module.uses()} == set()
     assert min(ID_BYTES, DEVICE_BYTES, TOKEN_BYTES, MAIL_BYTES, TRUST_BYTES, RANDOM_BYTES) * 8 >= 128
     drawn = {
         (module.name, called): _number(module, call.args[0])

@@ -4,9 +4,10 @@ the waits that strangers cause, and tells a new device from an old one.
 
 import secrets
 import uuid
+from typing import cast
 
-from sqlalchemy import delete, exists, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Table, bindparam, delete, exists, select, update
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from webapp import clock
 from webapp.models import KnownDevice
@@ -17,12 +18,26 @@ DEVICE_BYTES = 32
 MOST_A_USER = 100  # the ones unseen for longest give way: an app that keeps no cookie is a new device each time
 
 
+_row = cast(Table, KnownDevice.__table__).c
+_SEEN = (  # built once, with its values left open: it runs at every sign-in
+    update(cast(Table, KnownDevice.__table__))
+    .where(_row.user_id == bindparam("of"), _row.device_hash == bindparam("device"))
+    .values(last_seen_at=bindparam("now"))
+    .returning(_row.user_id)
+)
+
+
 def is_known_device(tx: Session, user_id: uuid.UUID, device: str | None) -> bool:
     """Whether this account was signed in to from this device before."""
     if device is None:
         return False
     found = select(KnownDevice).where(KnownDevice.user_id == user_id, KnownDevice.device_hash == digest(device))
     return bool(tx.scalar(select(found.exists())))
+
+
+def knows_device(user_id: InstrumentedAttribute[uuid.UUID]) -> ColumnElement[bool]:
+    """The same as a column of a statement that finds the user; its parameter is `device_hash`."""
+    return exists().where(KnownDevice.user_id == user_id, KnownDevice.device_hash == bindparam("device_hash"))
 
 
 def new_device() -> str:
@@ -36,8 +51,8 @@ def remember_device(tx: Session, user_id: uuid.UUID, device: str | None) -> tupl
     """
     now = clock.now()
     if device is not None:
-        seen = update(KnownDevice).where(KnownDevice.user_id == user_id, KnownDevice.device_hash == digest(device))
-        if tx.scalar(seen.values(last_seen_at=now).returning(KnownDevice.user_id)) is not None:
+        values = {"of": user_id, "device": digest(device), "now": now}
+        if tx.connection().execute(_SEEN, values).scalar() is not None:
             return device, False
     has_others = bool(tx.scalar(select(exists().where(KnownDevice.user_id == user_id))))
     device = device or new_device()

@@ -4,16 +4,18 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from typing import cast
 
-from sqlalchemy import ColumnElement, bindparam, select, update
+from sqlalchemy import ColumnElement, Table, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from webapp import clock
 from webapp.errors import NotFound, NotSignedIn, ReauthenticationRequired
 from webapp.models import LoginSession, User
-from webapp.policy.login_sessions import EndReason, Visit, is_fresh, judge_visit, name_end
+from webapp.policy.login_sessions import MOST_A_USER, EndReason, Visit, is_fresh, judge_visit, name_end
 from webapp.policy.security_events import EventKind
 from webapp.services.client import Client
+from webapp.services.newest import beyond_newest
 from webapp.services.runtime import runtime
 from webapp.services.security_events import record_event
 from webapp.services.transaction import after_commit, transaction
@@ -43,6 +45,23 @@ _RESUME = (
     )
     .join(User, User.id == LoginSession.user_id)
     .where(LoginSession.id == bindparam("login_session_id"))
+)
+_row = cast(Table, LoginSession.__table__).c
+_END_SURPLUS = (  # built once, with its values left open: it runs at every sign-in
+    update(cast(Table, LoginSession.__table__))
+    .where(
+        _row.id.in_(
+            beyond_newest(
+                _row.id,
+                _row.user_id == bindparam("of"),
+                _row.ended_at.is_(None),
+                order=(_row.last_seen_at.desc(), _row.id.desc()),
+                keep=MOST_A_USER - 1,
+            )
+        )
+    )
+    .values(ended_at=bindparam("now"), end_reason=bindparam("reason"))
+    .returning(_row.id)
 )
 _END_REASON = select(LoginSession.end_reason).where(LoginSession.id == bindparam("login_session_id"))
 
@@ -271,3 +290,10 @@ def end_login_sessions(tx: Session, user_id: uuid.UUID, reason: EndReason, *whic
     # Their access tokens are refused here at once, and by the other processes within about a second.
     after_commit(tx, partial(runtime().revoked.note, *(str(row.id) for row in ended if row.kind == "api")))
     return sum(now < min(row.expires_at, row.last_seen_at + timedelta(seconds=row.idle_limit)) for row in ended)
+
+
+def make_room(tx: Session, user_id: uuid.UUID) -> None:
+    """End what is one too many, so that one more can begin: the one unseen for longest."""
+    values = {"of": user_id, "now": clock.now(), "reason": EndReason.TOO_MANY}
+    gone = tx.connection().execute(_END_SURPLUS, values).scalars()
+    after_commit(tx, partial(runtime().revoked.note, *map(str, gone)))

@@ -9,7 +9,7 @@ AT_ONCE = 100  # rows that give way at a time; SQLite knows no OFFSET without a 
 
 
 def beyond_newest(
-    key: InstrumentedAttribute[Any], *mine: ColumnElement[bool], order: tuple[Any, ...], keep: int
+    key: ColumnElement[Any] | InstrumentedAttribute[Any], *mine: ColumnElement[bool], order: tuple[Any, ...], keep: int
 ) -> ScalarSelect[Any]:
     """The keys of those of `mine` that come after the first `keep` in `order`."""
     return select(key).where(*mine).order_by(*order).offset(keep).limit(AT_ONCE).scalar_subquery()

@@ -1,8 +1,10 @@
 """The password door, and how a password is proven again, changed and set anew by mailed link."""
 
 import uuid
+from dataclasses import dataclass, field
+from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from webapp import clock
@@ -17,7 +19,7 @@ from webapp.services import account_mail, outbox
 from webapp.services.addresses import address_key
 from webapp.services.client import Client
 from webapp.services.guessing import count_guess, forget_guesses, tell_of_guessing
-from webapp.services.known_devices import forget_devices, is_known_device, new_device, remember_device
+from webapp.services.known_devices import forget_devices, knows_device, new_device, remember_device
 from webapp.services.login_sessions import SignedIn, end_login_sessions, lock_live, require_fresh
 from webapp.services.new_password import check_new_password
 from webapp.services.one_time import counting_misses, digest, end_tokens, get_token, spend_token
@@ -28,6 +30,22 @@ from webapp.services.transaction import transaction
 from webapp.services.trusted_browsers import distrust_all
 
 
+@dataclass(frozen=True)
+class _Holder:
+    """What the password door needs to know of an account."""
+
+    id: uuid.UUID
+    password_hash: str | None = field(repr=False)
+    password_changed_at: datetime | None
+    knows_device: bool  # whether somebody signed in from this device before
+
+
+# Built once, with its values left open, and of columns: every sign-in begins with it.
+_HOLDER = select(User.id, User.password_hash, User.password_changed_at, knows_device(User.id)).where(
+    User.email_key == bindparam("email_key")
+)
+
+
 def verify_password(email: str, password: str, client: Client) -> Proof:
     """Prove who somebody is by address and password.
 
@@ -35,7 +53,8 @@ def verify_password(email: str, password: str, client: Client) -> Proof:
     Raises InvalidCredentials or TooManyAttempts.
     """
     key = address_key(email)
-    user, known = _find_user(key, client)
+    user = _find_holder(key, client)
+    known = user is not None and user.knows_device
     count_guess(key, user.id if user else None, client, known_device=known)
     hashing = runtime().hashing
     if not hashing.verify(user.password_hash if user else None, password) or user is None:
@@ -100,8 +119,9 @@ def forgot_password(email: str, client: Client) -> None:
     """
     key = address_key(email)
     runtime().throttle.hit(Limit.FORGOT_NETWORK, network_of(client.ip))
-    _, known = _find_user(key, client)
-    may_mail = account_mail.may_mail(key, client, digest(client.device) if known and client.device else None)
+    holder = _find_holder(key, client)
+    device = digest(client.device) if holder and holder.knows_device and client.device else None
+    may_mail = account_mail.may_mail(key, client, device)
     with transaction() as tx:
         user = tx.scalar(select(User).where(User.email_key == key).with_for_update())
         if user is None or user.disabled_at is not None or not may_mail:
@@ -147,11 +167,12 @@ def reset_password(raw: str, new_password: str, client: Client) -> str:
     return device
 
 
-def _find_user(email_key: str, client: Client) -> tuple[User | None, bool]:
-    """Whose address it is, if anybody's, and whether they signed in from this device before."""
-    with transaction() as tx:
-        user = tx.scalar(select(User).where(User.email_key == email_key))
-        return user, user is not None and is_known_device(tx, user.id, client.device)
+def _find_holder(email_key: str, client: Client) -> _Holder | None:
+    """Whose address it is, if anybody's."""
+    with runtime().engine.connect() as connection:
+        values = {"email_key": email_key, "device_hash": digest(client.device) if client.device else ""}
+        row = connection.execute(_HOLDER, values).one_or_none()
+    return None if row is None else _Holder(*row)
 
 
 def prove_own_password(signed_in: SignedIn, password: str, client: Client) -> str | None:

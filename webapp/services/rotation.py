@@ -4,9 +4,9 @@ import uuid
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import Row, bindparam, select, update
+from sqlalchemy import Connection, Row, Table, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from webapp import clock
@@ -24,37 +24,28 @@ from webapp.services.runtime import runtime
 from webapp.services.security_events import record_event
 from webapp.services.signing_keys import current_key
 from webapp.services.tokens import Tokens, issue_tokens
-from webapp.services.transaction import transaction
+from webapp.services.transaction import statement, transaction
 
-_WANTED = (
-    LoginSession.user_id,
-    LoginSession.generation,
-    LoginSession.expires_at,
-    LoginSession.auth_time,
-    LoginSession.methods,
-    LoginSession.device_name,
-)
-# Built once, with their values left open: this is what apps do all day.
+# Of the table and not of its objects, built once with their values left open: this is what apps do all day.
+_row = cast(Table, LoginSession.__table__).c
+_WANTED = (_row.user_id, _row.generation, _row.expires_at, _row.auth_time, _row.methods, _row.device_name)
 _STEP = (
-    update(LoginSession)
+    update(cast(Table, LoginSession.__table__))
     .where(
-        LoginSession.id == bindparam("sid"),
-        LoginSession.generation == bindparam("presented"),
-        LoginSession.ended_at.is_(None),
-        LoginSession.expires_at > bindparam("now"),
+        _row.id == bindparam("sid"),
+        _row.generation == bindparam("presented"),
+        _row.ended_at.is_(None),
+        _row.expires_at > bindparam("now"),
     )
     .values(
-        generation=LoginSession.generation + 1,
+        generation=_row.generation + 1,
         rotated_at=bindparam("now"),
         last_seen_at=bindparam("now"),
         ip=bindparam("from_ip"),
     )
     .returning(*_WANTED)
-    .execution_options(synchronize_session=False)
 )
-_LOOK = select(*_WANTED, LoginSession.rotated_at, LoginSession.ended_at, LoginSession.end_reason).where(
-    LoginSession.id == bindparam("sid")
-)
+_LOOK = select(*_WANTED, _row.rotated_at, _row.ended_at, _row.end_reason).where(_row.id == bindparam("sid"))
 
 
 @dataclass(frozen=True)
@@ -77,7 +68,7 @@ def rotate_refresh_token(raw: str, client: Client) -> Tokens:
     RefreshReused (RFC 9700, section 4.14.2; ASVS 10.4.5).
     """
     token, key = runtime().refresh_tokens.verify(raw), current_key()
-    with transaction() as tx:
+    with statement() as tx:
         verdict, line, reason = _step(tx, token, client)
         goes_on = verdict in (Verdict.ROTATE, Verdict.REPEAT)
         if goes_on and line is not None and second_factor.is_owed(line.subject.methods):
@@ -132,7 +123,7 @@ def _end(tx: Session, sid: uuid.UUID, reason: EndReason) -> uuid.UUID | None:
     return user_id
 
 
-def _step(tx: Session, token: RefreshToken, client: Client) -> tuple[Verdict, _Line | None, str | None]:
+def _step(tx: Connection, token: RefreshToken, client: Client) -> tuple[Verdict, _Line | None, str | None]:
     """Compare and swap: of any number who present the current generation, on any number of workers, one steps."""
     sid, now = token.login_session_id, clock.now()
     values = {"sid": sid, "presented": token.generation, "now": now, "from_ip": client.ip}

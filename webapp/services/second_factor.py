@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import exists, select
+from sqlalchemy import Connection, exists, select
 from sqlalchemy.orm import Session
 
 from webapp.errors import FactorRefused, FactorSetupRequired
@@ -48,7 +48,7 @@ def is_owed(methods: Collection[str]) -> bool:
     return runtime().settings.MFA_REQUIRED and MULTI_FACTOR not in methods
 
 
-def require_factor(tx: Session, user_id: uuid.UUID) -> None:
+def require_factor(tx: Session | Connection, user_id: uuid.UUID) -> None:
     """Raises FactorSetupRequired where a user has no second factor."""
     if tx.scalar(select(User.second_factor_since).where(User.id == user_id)) is None:
         raise FactorSetupRequired

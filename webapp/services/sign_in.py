@@ -8,9 +8,8 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import partial
 
-from sqlalchemy import delete, exists, select, update
+from sqlalchemy import delete, exists, select
 from sqlalchemy.orm import Session
 
 from webapp import clock
@@ -24,9 +23,9 @@ from webapp.errors import (
     PasswordBlocked,
     SignInStepExpired,
 )
+from webapp.ids import new_id
 from webapp.models import Identity, LoginSession, Passkey, SignInInProgress, User
 from webapp.models.login_session import USER_AGENT_LENGTH
-from webapp.policy.login_sessions import MOST_A_USER, EndReason
 from webapp.policy.one_time import Purpose
 from webapp.policy.rotation import FIRST_GENERATION
 from webapp.policy.security_events import EventKind
@@ -34,11 +33,12 @@ from webapp.policy.sign_in import STEP_LIFE, STEPS, SUSPICIOUS_FROM, Step, Verdi
 from webapp.services import account_mail, known_devices
 from webapp.services.client import Client
 from webapp.services.login_sessions import MULTI_FACTOR as MULTI_FACTOR
-from webapp.services.newest import beyond_newest, drop_beyond_newest
+from webapp.services.login_sessions import make_room
+from webapp.services.newest import drop_beyond_newest
 from webapp.services.one_time import digest, end_tokens
 from webapp.services.runtime import runtime
 from webapp.services.security_events import log_security, record_event
-from webapp.services.transaction import after_commit, transaction
+from webapp.services.transaction import transaction
 from webapp.services.trusted_browsers import is_trusted
 
 PASSWORD = "pwd"  # RFC 8176
@@ -236,7 +236,9 @@ def _start_login_session(tx: Session, user: User, proof: Proof, client: Client, 
     now = clock.now()
     idle, absolute = _limits(wanted)
     device, is_news = known_devices.remember_device(tx, user.id, client.device)
+    make_room(tx, user.id)
     login_session = LoginSession(
+        id=new_id(),
         user_id=user.id,
         kind=wanted.kind,
         methods=" ".join(proof.methods),
@@ -252,8 +254,6 @@ def _start_login_session(tx: Session, user: User, proof: Proof, client: Client, 
         generation=FIRST_GENERATION if wanted.kind == "api" else None,
     )
     tx.add(login_session)
-    tx.flush()
-    _make_room(tx, user.id)
     record_event(
         tx, user.id, EventKind.SIGNED_IN, client, login_session_id=login_session.id, methods=login_session.methods
     )
@@ -274,17 +274,3 @@ def _start_login_session(tx: Session, user: User, proof: Proof, client: Client, 
         in_full=MULTI_FACTOR in proof.methods
         or (user.second_factor_since is None and not runtime().settings.MFA_REQUIRED),
     )
-
-
-def _make_room(tx: Session, user_id: uuid.UUID) -> None:
-    live = (LoginSession.user_id == user_id, LoginSession.ended_at.is_(None))
-    order = (LoginSession.last_seen_at.desc(), LoginSession.id.desc())
-    surplus = beyond_newest(LoginSession.id, *live, order=order, keep=MOST_A_USER)
-    gone = tx.scalars(
-        update(LoginSession)
-        .where(LoginSession.id.in_(surplus))
-        .values(ended_at=clock.now(), end_reason=EndReason.TOO_MANY)
-        .execution_options(synchronize_session=False)
-        .returning(LoginSession.id)
-    )
-    after_commit(tx, partial(runtime().revoked.note, *map(str, gone)))

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from webapp.services.runtime import runtime
@@ -28,6 +29,15 @@ def transaction() -> Iterator[Session]:
         raise
     for call in tx.info.pop(_AFTER_COMMIT, ()):
         call()
+
+
+@contextmanager
+def statement() -> Iterator[Connection]:
+    """A transaction for a use case that is one statement and runs all day: on a connection of its own, without the unit
+    of work, which would take longer than the statement. Commits at the end of the block, rolls back when it raises.
+    """
+    with runtime().engine.begin() as connection:
+        yield connection
 
 
 def after_commit(tx: Session, call: Callable[[], None]) -> None:
