@@ -29,7 +29,9 @@ from webapp.http.origins import install_origins
 from webapp.http.proxies import install_proxies
 from webapp.http.request_checks import install_request_checks
 from webapp.http.session_stores import SessionStore, make_store
+from webapp.http.site import Site
 from webapp.http.static_files import install_static_files
+from webapp.http.templating import install_templating
 from webapp.http.token_delivery import install_token_delivery
 from webapp.services.access_tokens import AccessTokens
 from webapp.services.hashing import PasswordHashing
@@ -47,7 +49,7 @@ _RUNTIME = "runtime"
 
 def create_app(settings: Settings) -> Flask:
     """One application. Opens no connection: gunicorn forks its workers after this, and two may live in one process."""
-    app = Flask(__name__)
+    app = Site(__name__)
     app.config.update(
         TESTING=settings.APP_ENV == "testing",
         SECRET_KEY=settings.SECRET_KEY,
@@ -107,7 +109,7 @@ def _event_issuer(settings: Settings) -> EventIssuer | None:
 
 def _install_http(app: Flask, settings: Settings, store: SessionStore) -> None:
     install_logging(app, settings)  # first, so that every refusal has its id and its route
-    install_headers(app, settings)  # before every other after_request, so that it runs after them all
+    install_headers(app)  # before every other after_request, so that it runs after them all
     install_error_pages(app, settings)
     install_client(app, settings)
     install_request_checks(app, settings)
@@ -123,6 +125,7 @@ def _install_http(app: Flask, settings: Settings, store: SessionStore) -> None:
     install_access(app, settings)
     install_devices(app)
     install_static_files(app, settings)
+    install_templating(app)
     install_proxies(app, settings)  # last, so that everything inside sees the truth about the caller
 
 

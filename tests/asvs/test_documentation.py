@@ -811,7 +811,7 @@ def _bound_to_the_request(module: Module) -> set[str]:
     return {
         keyword.arg
         for called, call in module.calls()
-        if called.endswith("bind_contextvars")
+        if called.endswith(("bind_log_context", "begin_log_context"))
         for keyword in call.keywords
         if keyword.arg
     }

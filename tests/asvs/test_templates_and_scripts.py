@@ -229,7 +229,8 @@ def test_nothing_switches_escaping_off_or_makes_a_template_from_text(app: Flask)
         for called, call in module.calls()
         if called in makers or called.endswith((".from_string", ".Markup"))
     ]
-    assert made == []
+    # Texts are ours in either language, and Jinja's own translation takes them as HTML, too.
+    assert [place.partition(":")[0] for place in made] == ["webapp/http/templating.py"]
 
 
 @pytest.mark.asvs("1.2.3")

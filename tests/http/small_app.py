@@ -16,6 +16,7 @@ from webapp.http.logging import install_logging
 from webapp.http.proxies import install_proxies
 from webapp.http.request_checks import install_request_checks
 from webapp.http.static_files import install_static_files
+from webapp.http.templating import install_templating
 from webapp.settings import Settings
 
 HTTPS = {"PUBLIC_URL": "https://login.example.com", "APP_ENV": "production"}
@@ -39,13 +40,14 @@ def small_app(break_it: Callable[[], object] = lambda: None, **values: Any) -> F
         SESSION_COOKIE_SAMESITE="Lax",
     )
     install_logging(app, settings)
-    install_headers(app, settings)
+    install_headers(app)
     install_error_pages(app, settings)
     install_client(app, settings)
     install_request_checks(app, settings)
     install_locale(app, settings)
     install_csrf(app, settings)
     install_static_files(app, settings)
+    install_templating(app)
     install_proxies(app, settings)
     _add_views(app, break_it)
     return app

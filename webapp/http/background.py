@@ -77,8 +77,9 @@ class Background:
 
     @property
     def _process(self) -> _Process:
+        pid = os.getpid()
         # setdefault is one step: two threads of a fresh process get the same one.
-        return self._processes.setdefault(os.getpid(), _Process())
+        return self._processes.get(pid) or self._processes.setdefault(pid, _Process())
 
     def _work(self, process: _Process) -> None:
         pause = POLL

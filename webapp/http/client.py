@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from functools import lru_cache
 
 from flask import Flask, Request, current_app
 
@@ -39,6 +40,7 @@ def clean_user_agent(value: str) -> str:
     return _CONTROL.sub(" ", value[:MAX_USER_AGENT]).strip()
 
 
+@lru_cache(maxsize=2048)  # the same callers come again and again
 def normal_ip(value: str) -> str | None:
     """An address in its one spelling: no port, no zone, IPv4 out of IPv6 wrapping. None for what is none."""
     value = value.strip()
@@ -55,6 +57,7 @@ def normal_ip(value: str) -> str | None:
     return str(address)
 
 
+@lru_cache(maxsize=2048)
 def network_of(ip: str) -> str:
     """The network an address stands in, /24 or /48: enough to see patterns, not enough to name a person."""
     normal = normal_ip(ip)

@@ -1,5 +1,6 @@
 """The headers every answer carries. Constants: no page needs an inline script or a foreign host."""
 
+from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -39,29 +40,43 @@ COMMON_HEADERS: Final = {
 }
 
 
-def install_headers(app: Flask, settings: Settings) -> None:
-    """Put the headers on every answer of `app`, errors included. What a view has set already stays.
+class SafeHeaders:
+    """What every answer says, errors and last resorts included. What a view has set already stays.
 
-    Registered before every other after_request, it runs after them all.
+    For the outermost layer, where headers are a plain list: there it costs a tenth of what an after_request would.
     """
 
-    # Where the forms that lead to a provider may lead: browsers hold a redirect after a form to it, too.
-    origins = [_origin(config.metadata_url) for config in settings.providers]
-    page_csp = PAGE_CSP.replace("form-action 'self'", " ".join(["form-action 'self'", *dict.fromkeys(origins)]))
+    def __init__(self, settings: Settings) -> None:
+        # Where the forms that lead to a provider may lead: browsers hold a redirect after a form to it, too.
+        origins = [_origin(config.metadata_url) for config in settings.providers]
+        page_csp = PAGE_CSP.replace("form-action 'self'", " ".join(["form-action 'self'", *dict.fromkeys(origins)]))
+        common = {**COMMON_HEADERS, "Cache-Control": "no-store"}
+        if settings.is_https:
+            common["Strict-Transport-Security"] = HSTS
+        self._of_pages = _lowered({**common, "Content-Security-Policy": page_csp})
+        self._of_data = _lowered({**common, "Content-Security-Policy": DATA_CSP})
+
+    def added_to(self, headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+        """The headers of an answer with those that it lacks."""
+        given = {name.lower(): value for name, value in headers}
+        is_page = given.get("content-type", "").startswith("text/html")
+        wanted = self._of_pages if is_page else self._of_data
+        missing = [(name, value) for key, name, value in wanted if key not in given]
+        return [*(header for header in headers if header[0] != "X-Powered-By"), *missing]
+
+
+def install_headers(app: Flask) -> None:
+    """Have every page say what it differs by. The rest stands in SafeHeaders."""
 
     @app.after_request
-    def add_headers(response: Response) -> Response:
-        for name, value in COMMON_HEADERS.items():
-            response.headers.setdefault(name, value)
-        is_page = response.mimetype == "text/html"
-        response.headers.setdefault("Content-Security-Policy", page_csp if is_page else DATA_CSP)
-        if settings.is_https:
-            response.headers.setdefault("Strict-Transport-Security", HSTS)
-        response.headers.setdefault("Cache-Control", "no-store")
-        if is_page:
+    def vary(response: Response) -> Response:
+        if response.mimetype == "text/html":
             response.vary.update(["Cookie", "Accept-Language"])
-        response.headers.pop("X-Powered-By", None)
         return response
+
+
+def _lowered(headers: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    return [(name.lower(), name, value) for name, value in headers.items()]
 
 
 def _origin(url: str) -> str:

@@ -4,7 +4,6 @@ import uuid
 from datetime import datetime
 from typing import cast
 
-import structlog
 from flask import flash, request, session
 from flask_login import UserMixin, current_user
 
@@ -13,6 +12,7 @@ from webapp.extensions import login_manager
 from webapp.http.client import client_of
 from webapp.http.cookie_sessions import end
 from webapp.http.locale import use_user_locale
+from webapp.http.log_context import bind_log_context
 from webapp.http.words import END_REASONS, WARNINGS
 from webapp.services.login_sessions import Over, SignedIn, resume_login_session, take_warning
 
@@ -80,7 +80,7 @@ def load_current_user(login_session_id: str) -> CurrentUser | None:
     use_user_locale(visit.locale)
     if visit.warning is not None and (told := take_warning(visit)) in WARNINGS:
         flash(WARNINGS[told], "warning")
-    structlog.contextvars.bind_contextvars(user_id=str(visit.user_id))
+    bind_log_context(user_id=str(visit.user_id))
     return CurrentUser(visit)
 
 

@@ -7,7 +7,6 @@ import logging
 import re
 import sys
 import time
-import uuid
 from collections.abc import Iterable, MutableMapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TextIO
@@ -17,8 +16,11 @@ from flask import Flask, has_request_context, request
 from flask.logging import default_handler
 
 from webapp.http.client import clean_user_agent, network_of
-from webapp.http.headers import COMMON_HEADERS, DATA_CSP, HSTS
+from webapp.http.headers import SafeHeaders
+from webapp.http.log_context import begin_log_context, bind_log_context, end_log_context, merge_log_context
 from webapp.http.redaction import REDACTED, is_private_key, redact
+from webapp.http.request_ids import RequestIds
+from webapp.http.site import current_request
 from webapp.services.devices import device_name
 from webapp.settings import Settings
 
@@ -43,6 +45,7 @@ _OURS = frozenset(
 )
 
 access_log = structlog.get_logger("access")
+_access_logger = logging.getLogger("access")
 _security = structlog.get_logger("security")
 
 
@@ -58,16 +61,16 @@ def install_logging(app: Flask, settings: Settings) -> None:
 
     @app.before_request
     def note_route() -> None:
-        if request.url_rule is not None:
-            request.environ[ROUTE] = request.url_rule.rule
-            request.environ[ENDPOINT] = request.url_rule.endpoint
-            structlog.contextvars.bind_contextvars(route=request.url_rule.rule)
+        asked = current_request()
+        if (rule := asked.url_rule) is not None:
+            asked.environ[ROUTE], asked.environ[ENDPOINT] = rule.rule, rule.endpoint
+            bind_log_context(route=rule.rule)
 
 
 def configure_logging(settings: Settings) -> None:
     """Send structlog and the standard library's loggers through the same processors to stderr. Safe to repeat."""
     shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
+        merge_log_context,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -198,25 +201,20 @@ class RequestLog:
         self._app = app
         self._config = config
         self._trusts_proxies = settings.TRUSTED_PROXIES > 0
-        hsts = {"Strict-Transport-Security": HSTS} if settings.is_https else {}
-        safe = {**COMMON_HEADERS, "Content-Security-Policy": DATA_CSP, "Cache-Control": "no-store", **hsts}
-        self._safe_headers = list(safe.items())
+        self._safe_headers = SafeHeaders(settings)
+        self._new_id = RequestIds()
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         started = time.perf_counter()
         request_id = environ[REQUEST_ID] = self._id_for(environ)
         statuses: list[int] = []
-        structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(
-            request_id=request_id, network=network_of(environ.get("REMOTE_ADDR") or "")
-        )
+        begin_log_context(request_id=request_id, network=network_of(environ.get("REMOTE_ADDR") or ""))
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             statuses.append(int(status[:3]))
-            is_safe = any(name == "X-Content-Type-Options" for name, _ in headers)
-            # What broke so late that no after_request ran is answered with the headers all the same.
-            added = [("X-Request-ID", request_id), *(() if is_safe else self._safe_headers)]
-            return start_response(status, [*headers, *added], exc_info)
+            complete = self._safe_headers.added_to(headers)
+            complete.append(("X-Request-ID", request_id))
+            return start_response(status, complete, exc_info)
 
         try:
             return self._app(environ, start)
@@ -227,11 +225,11 @@ class RequestLog:
             return _last_resort(start)
         finally:
             _write_line(environ, statuses[-1] if statuses else 0, time.perf_counter() - started)
-            structlog.contextvars.clear_contextvars()
+            end_log_context()
 
     def _id_for(self, environ: "WSGIEnvironment") -> str:
         inbound = environ.get("HTTP_X_REQUEST_ID", "") if self._trusts_proxies else ""
-        return inbound if _INBOUND_ID.fullmatch(inbound) else str(uuid.uuid4())
+        return inbound if _INBOUND_ID.fullmatch(inbound) else self._new_id()
 
     def _propagates(self) -> bool:
         propagates = self._config.get("PROPAGATE_EXCEPTIONS")
@@ -239,6 +237,8 @@ class RequestLog:
 
 
 def _write_line(environ: "WSGIEnvironment", status: int, seconds: float) -> None:
+    if not _access_logger.isEnabledFor(logging.INFO):
+        return
     method = environ.get("REQUEST_METHOD", "")
     access_log.info(
         "request",

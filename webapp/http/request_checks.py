@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import unquote_to_bytes
 
-from flask import Flask, abort, redirect, request
+from flask import Flask, Request, abort, redirect, request
 from flask.globals import request_ctx
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge, SecurityError
@@ -17,6 +17,7 @@ from werkzeug.wrappers import Response
 
 from webapp.http.logging import ENDPOINT, ROUTE, security_log
 from webapp.http.proxies import PLAIN_HTTP
+from webapp.http.site import current_request
 from webapp.settings import Settings
 
 if TYPE_CHECKING:
@@ -53,17 +54,18 @@ def install_request_checks(app: Flask, settings: Settings) -> None:
 
     @app.before_request
     def refuse_what_nobody_sends() -> Response | None:
-        if isinstance(request.routing_exception, SecurityError):
+        asked = current_request()
+        if isinstance(asked.routing_exception, SecurityError):
             _refuse(400, "host")
-        if (part := request.environ.get(_UNREADABLE)) is not None:
-            request.environ.pop(ROUTE, None)  # the route of a path that is not the one that was asked for
-            request.environ.pop(ENDPOINT, None)
+        if (part := asked.environ.get(_UNREADABLE)) is not None:
+            asked.environ.pop(ROUTE, None)  # the route of a path that is not the one that was asked for
+            asked.environ.pop(ENDPOINT, None)
             _refuse(400, f"unreadable_{part}")
-        if request.environ.get(PLAIN_HTTP) and settings.is_https and request.path not in HEALTH_PATHS:
+        if asked.environ.get(PLAIN_HTTP) and settings.is_https and asked.path not in HEALTH_PATHS:
             return _to_https(settings.PUBLIC_URL)
-        _check_method()
-        _refuse_repeated(request.args)
-        _check_body()
+        _check_method(asked)
+        _refuse_repeated(asked.args)
+        _check_body(asked)
         return None
 
 
@@ -85,28 +87,28 @@ def _to_https(public_url: str) -> Response:
     return redirect(public_url + request.full_path.removesuffix("?"), 308)
 
 
-def _check_method() -> None:
-    if request.method not in _METHODS:
+def _check_method(asked: Request) -> None:
+    if asked.method not in _METHODS:
         adapter = request_ctx.url_adapter
         raise MethodNotAllowed(valid_methods=list(adapter.allowed_methods()) if adapter is not None else None)
 
 
-def _check_body() -> None:
-    is_api = request.path.startswith(API_PREFIX)
+def _check_body(asked: Request) -> None:
+    is_api = asked.path.startswith(API_PREFIX)
     most = MAX_JSON if is_api else MAX_BODY
-    if (request.content_length or 0) > most:
+    if (asked.content_length or 0) > most:
         _drain()
         _refuse(413, "body_too_long")
-    if request.method in ("GET", "HEAD", "OPTIONS") or request.routing_exception is not None:
+    if asked.method in ("GET", "HEAD", "OPTIONS") or asked.routing_exception is not None:
         return  # 404 and 405 say more than what could be said about the body
     body = _read_body(most)
-    if not body or is_api or RAW_BODIES.get(request.path) == request.mimetype:
+    if not body or is_api or RAW_BODIES.get(asked.path) == asked.mimetype:
         return
-    if request.mimetype not in _FORM_TYPES or request.headers.get("Content-Encoding"):
+    if asked.mimetype not in _FORM_TYPES or asked.headers.get("Content-Encoding"):
         _refuse(415, "no_form")
-    if request.mimetype_params.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
+    if asked.mimetype_params.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
         _refuse(415, "no_form")
-    encoded = request.mimetype == "application/x-www-form-urlencoded"
+    encoded = asked.mimetype == "application/x-www-form-urlencoded"
     if not _is_text(unquote_to_bytes(body) if encoded else body, _CONTROL_IN_FIELD):
         _refuse(400, "unreadable_form")
     if encoded and body.count(b"&") >= MAX_FIELDS:
@@ -191,12 +193,14 @@ class ReadableOnly:
 
 def unreadable_part(environ: "WSGIEnvironment") -> str | None:
     """Which part of a request is not text: "path", "query", "header", "cookie" or None."""
-    if not _is_text(environ.get("PATH_INFO", "").encode("latin-1"), _CONTROL):
+    path = environ.get("PATH_INFO", "")
+    if not _is_plain(path) and not _is_text(path.encode("latin-1"), _CONTROL):
         return "path"
-    query = environ.get("QUERY_STRING", "").encode("latin-1")
-    if not _is_text(unquote_to_bytes(query), _CONTROL):
+    query = environ.get("QUERY_STRING", "")
+    if query and not _is_text(unquote_to_bytes(query.encode("latin-1")), _CONTROL):
         return "query"
-    if not all(_is_header_text(value) for key, value in environ.items() if key.startswith("HTTP_")):
+    headers = [value for key, value in environ.items() if key.startswith("HTTP_")]
+    if not _is_plain("".join(headers)) and not all(_is_header_text(value) for value in headers):
         return "header"
     cookies = environ.get("HTTP_COOKIE", "")
     # A quoted cookie may spell any byte as an octal number, which the parser then turns into the byte.
@@ -205,9 +209,12 @@ def unreadable_part(environ: "WSGIEnvironment") -> str | None:
     return None
 
 
-def _is_header_text(value: object) -> bool:
-    if not isinstance(value, str):
-        return True
+def _is_plain(text: str) -> bool:
+    """What nearly everything is, and is seen at once to be: printable ASCII."""
+    return text.isascii() and text.isprintable()
+
+
+def _is_header_text(value: str) -> bool:
     if value.isascii():
         return value.isprintable()
     return _is_text(value.encode("latin-1", "replace"), _CONTROL)

@@ -3,6 +3,7 @@ get a new one at once.
 """
 
 import hashlib
+import time
 from collections.abc import MutableMapping
 from functools import lru_cache
 from pathlib import Path
@@ -13,6 +14,8 @@ from werkzeug.security import safe_join
 
 from webapp.settings import Settings
 
+_VERSIONS = "static_versions"  # the key in app.extensions
+LOOKED_AT_EVERY = 1.0  # seconds, where files may change
 VERSION = "v"  # the argument in the address
 VERSION_LENGTH = 12  # hexadecimal digits of SHA-256
 FOR_EVER = "public, max-age=31536000, immutable"
@@ -26,14 +29,19 @@ def install_static_files(app: Flask, settings: Settings) -> None:
     After `install_headers`, so that this runs before it. In production a file is read once; elsewhere it may change.
     """
     folder = Path(app.static_folder or "")
-    known: dict[str, str] = {}
+    good_for = float("inf") if settings.APP_ENV == "production" else LOOKED_AT_EVERY
+    known: dict[str, tuple[str, float]] = {}
 
     def current_version(filename: str) -> str | None:
-        if settings.APP_ENV != "production":
-            return version_of(folder, filename)
-        if filename not in known and (version := version_of(folder, filename)):
-            known[filename] = version  # only names of files: no visitor can fill this
-        return known.get(filename)
+        found = known.get(filename)
+        if found is not None and time.monotonic() < found[1]:
+            return found[0]
+        version = version_of(folder, filename)
+        if version:  # only names of files: no visitor can fill this
+            known[filename] = version, time.monotonic() + good_for
+        return version
+
+    app.extensions[_VERSIONS] = current_version
 
     @app.url_defaults
     def add_version(endpoint: str, values: MutableMapping[str, Any]) -> None:
@@ -54,6 +62,12 @@ def install_static_files(app: Flask, settings: Settings) -> None:
             is_current = version is not None and request.args.get(VERSION) == version
             response.headers["Cache-Control"] = FOR_EVER if is_current else ASK_AGAIN
         return response
+
+
+def static_version(app: Flask, filename: str) -> str | None:
+    """The version of a file that is served; None where there is none."""
+    found: str | None = app.extensions[_VERSIONS](filename)
+    return found
 
 
 def version_of(folder: Path, filename: str) -> str | None:

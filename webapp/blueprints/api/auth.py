@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import request
+from flask import jsonify, request
 
 from webapp import errors
 from webapp.blueprints.api.blueprint import bp
@@ -118,4 +118,4 @@ def logout_all() -> None:
 @bp.call(takes_body=False)
 def session() -> Any:
     """What the access token says, once it is verified. Asks no database."""
-    return bearer.claims()
+    return jsonify(bearer.claims())
