@@ -8,7 +8,7 @@ from flask_login import current_user
 from sqlalchemy import Engine
 
 from webapp import blueprints, cli
-from webapp.database import configure_database, tune_engine
+from webapp.database import configure_database, tune_engine, without_transactions
 from webapp.extensions import db, login_manager, migrate
 from webapp.gateways.breached_passwords import BreachedPasswordList
 from webapp.gateways.event_issuer import EventIssuer
@@ -64,7 +64,8 @@ def create_app(settings: Settings) -> Flask:
     with app.app_context():
         engine = db.engine
     tune_engine(engine, settings)
-    store = make_store(settings, lambda: engine)
+    single = without_transactions(engine)
+    store = make_store(settings, lambda: single)
     _assemble_runtime(app, settings, engine, store)
     _install_http(app, settings, store)
     blueprints.register(app, settings)
@@ -74,10 +75,12 @@ def create_app(settings: Settings) -> Flask:
 
 def _assemble_runtime(app: Flask, settings: Settings, engine: Engine, store: SessionStore) -> None:
     sealer = Sealer(settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS)
-    key_ring = KeyRing(engine, sealer, token_life=settings.JWT_ACCESS)
+    single = without_transactions(engine)
+    key_ring = KeyRing(single, sealer, token_life=settings.JWT_ACCESS)
     app.extensions[_RUNTIME] = Runtime(
         settings=settings,
         engine=engine,
+        single=single,
         database_session=lambda: db.session(),
         hashing=PasswordHashing(
             time_cost=settings.ARGON2_TIME_COST,
@@ -86,12 +89,12 @@ def _assemble_runtime(app: Flask, settings: Settings, engine: Engine, store: Ses
             concurrency=settings.ARGON2_CONCURRENCY,
         ),
         breached=BreachedPasswordList(),
-        throttle=make_throttle(settings, engine, note_usage),
+        throttle=make_throttle(settings, single, note_usage),
         sealer=sealer,
         key_ring=key_ring,
         access_tokens=AccessTokens(key_ring, issuer=settings.PUBLIC_URL, life=settings.JWT_ACCESS),
         refresh_tokens=RefreshTokens(sealer, issuer=settings.PUBLIC_URL),
-        revoked=RevokedSessions(engine, token_life=settings.JWT_ACCESS),
+        revoked=RevokedSessions(single, token_life=settings.JWT_ACCESS),
         cookie_sessions=store,
         relying_parties={config.name: RelyingParty(config, settings.PUBLIC_URL) for config in settings.providers},
         event_issuer=_event_issuer(settings),

@@ -1,5 +1,8 @@
 """How the database is talked to: timeouts, pragmas, the pool, nothing of the values in errors."""
 
+import select
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,6 +17,8 @@ from webapp.settings import Settings
 
 CONNECTIONS_A_REQUEST = 2  # its unit of work, and beside it the session store or a counter, which commit on their own
 CONNECTIONS_BESIDE = 2  # the same for the background thread
+ONE_STATEMENT = "one_statement"  # execution option: what this connection runs is one statement, and its own transaction
+ASKED_AFTER = 1.0  # seconds unused after which a connection is asked whether it is alive
 T = TypeVar("T")
 
 
@@ -37,6 +42,7 @@ def configure_database(app: Flask, settings: Settings) -> None:
         options |= {
             "pool_pre_ping": True,  # a restarted server costs no request
             "connect_args": {
+                "autocommit": True,  # where a transaction begins is said by us; see _tune_postgresql
                 "connect_timeout": max(2, int(wait)),  # seconds; the driver takes no less than 2
                 "options": f"-c lock_timeout={lock} -c statement_timeout={statement} "
                 f"-c idle_in_transaction_session_timeout={30 * lock}",
@@ -51,6 +57,11 @@ def tune_engine(engine: Engine, settings: Settings) -> None:
         _tune_sqlite(engine, int(settings.DATABASE_TIMEOUT.total_seconds() * 1000))
     else:
         _tune_postgresql(engine, settings.DATABASE_TIMEOUT.total_seconds())
+
+
+def without_transactions(engine: Engine) -> Engine:
+    """The same engine and its pool, for work that is one statement: PostgreSQL is sent that and nothing else."""
+    return engine.execution_options(**{ONE_STATEMENT: True})
 
 
 def _tune_sqlite(engine: Engine, wait: int) -> None:
@@ -82,7 +93,17 @@ def _tune_sqlite(engine: Engine, wait: int) -> None:
 
 
 def _tune_postgresql(engine: Engine, wait: float) -> None:
-    """Have no answer waited for much longer than `wait` seconds, also where the server says nothing at all."""
+    """Have no answer waited for much longer than `wait` seconds, also where the server says nothing at all; and have
+    what is one statement send nothing else.
+    """
+    _ping_what_was_idle(engine)
+
+    @event.listens_for(engine, "begin")
+    def begin_transaction(connection: Connection) -> None:
+        # By itself the driver sends BEGIN before the first statement, and COMMIT or ROLLBACK after the last. Whatever is
+        # one statement needs neither, and they cost as much as a reading.
+        if not connection.get_execution_options().get(ONE_STATEMENT):
+            connection.exec_driver_sql("BEGIN")
 
     @event.listens_for(engine, "do_connect")
     def connect(_dialect: object, _record: object, arguments: list[Any], options: dict[str, Any]) -> Any:
@@ -93,9 +114,9 @@ def _tune_postgresql(engine: Engine, wait: float) -> None:
     @event.listens_for(engine, "checkin")
     def expect_a_ping(connection: ImpatientConnection | None, _record: object) -> None:
         if connection is not None:
-            connection.patience = (
-                0.5 * wait
-            )  # what comes next is the pool's ping, and after it perhaps a new connection
+            # What comes next is the pool's ping, and after it perhaps a new connection.
+            connection.patience = 0.5 * wait
+            connection.used_at = time.monotonic()
 
     @event.listens_for(engine, "checkout")
     def expect_statements(connection: ImpatientConnection, _record: object, _proxy: object) -> None:
@@ -107,6 +128,21 @@ def _tune_postgresql(engine: Engine, wait: float) -> None:
         if isinstance(context.original_exception, UNAVAILABLE):
             statement = context.statement
             raise OperationalError(statement, None, context.original_exception, hide_parameters=True)
+
+
+def _ping_what_was_idle(engine: Engine) -> None:
+    """Of a connection that was in use a moment ago it is enough to see that the server has not hung up: a restart, a
+    fail-over or a killed back end all do. Only one that lay idle for longer is asked, which is a question more for each
+    statement of a busy worker.
+    """
+    ask: Callable[[Any], bool] = engine.dialect.do_ping
+
+    def ping(connection: ImpatientConnection) -> bool:
+        if time.monotonic() - connection.used_at < ASKED_AFTER and not connection.is_hung_up():
+            return True
+        return ask(connection)
+
+    engine.dialect.do_ping = ping  # type: ignore[method-assign, assignment]
 
 
 UNAVAILABLE = (
@@ -124,6 +160,13 @@ class ImpatientConnection(psycopg.Connection[Any]):
     """
 
     patience: float | None = None  # seconds
+    used_at = float("-inf")  # time.monotonic()
+
+    def is_hung_up(self) -> bool:
+        """Whether there is anything to read although nothing was asked: the end, or a farewell before it."""
+        looking = select.poll()
+        looking.register(self.fileno(), select.POLLIN)
+        return bool(looking.poll(0))
 
     def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
         """As psycopg's, within `patience`. A connection that still waits for its answer then is of no more use."""

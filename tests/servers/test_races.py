@@ -155,7 +155,7 @@ def test_twenty_registrations_of_one_address_make_one_account(app: Flask) -> Non
 def test_parallel_sign_ins_never_exceed_what_one_user_may_have(
     app: Flask, user_id: uuid.UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sign_in, "MOST_A_USER", 5)
+    monkeypatch.setattr(login_sessions, "MOST_A_USER", 5)
     proof = proof_of(app)
     outcomes = all_at_once(app, [lambda: sign_in.start_sign_in(proof, CLIENT, kind="web")] * CROWD)
     assert set(outcomes) == {"done"}

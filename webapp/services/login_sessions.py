@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import cast
 
-from sqlalchemy import ColumnElement, Table, bindparam, select, update
+from sqlalchemy import ColumnElement, Integer, Table, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from webapp import clock
@@ -56,7 +56,7 @@ _END_SURPLUS = (  # built once, with its values left open: it runs at every sign
                 _row.user_id == bindparam("of"),
                 _row.ended_at.is_(None),
                 order=(_row.last_seen_at.desc(), _row.id.desc()),
-                keep=MOST_A_USER - 1,
+                keep=bindparam("keep", type_=Integer),
             )
         )
     )
@@ -97,7 +97,7 @@ def resume_login_session(login_session_id: uuid.UUID, client: Client) -> SignedI
     Columns, not objects: this runs on every page view.
     """
     now = clock.now()
-    with runtime().engine.connect() as connection:
+    with runtime().single.connect() as connection:
         row = connection.execute(_RESUME, {"login_session_id": login_session_id}).one_or_none()
     if row is None:
         return Over(None)
@@ -181,7 +181,7 @@ def lock_users(tx: Session, *user_ids: uuid.UUID) -> None:
 
 def find_end_reason(login_session_id: uuid.UUID) -> str | None:
     """Why a login session was ended, where that is still known."""
-    with runtime().engine.connect() as connection:
+    with runtime().single.connect() as connection:
         return connection.execute(_END_REASON, {"login_session_id": login_session_id}).scalar()
 
 
@@ -294,6 +294,6 @@ def end_login_sessions(tx: Session, user_id: uuid.UUID, reason: EndReason, *whic
 
 def make_room(tx: Session, user_id: uuid.UUID) -> None:
     """End what is one too many, so that one more can begin: the one unseen for longest."""
-    values = {"of": user_id, "now": clock.now(), "reason": EndReason.TOO_MANY}
+    values = {"of": user_id, "now": clock.now(), "reason": EndReason.TOO_MANY, "keep": MOST_A_USER - 1}
     gone = tx.connection().execute(_END_SURPLUS, values).scalars()
     after_commit(tx, partial(runtime().revoked.note, *map(str, gone)))

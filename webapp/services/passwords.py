@@ -169,7 +169,7 @@ def reset_password(raw: str, new_password: str, client: Client) -> str:
 
 def _find_holder(email_key: str, client: Client) -> _Holder | None:
     """Whose address it is, if anybody's."""
-    with runtime().engine.connect() as connection:
+    with runtime().single.connect() as connection:
         values = {"email_key": email_key, "device_hash": digest(client.device) if client.device else ""}
         row = connection.execute(_HOLDER, values).one_or_none()
     return None if row is None else _Holder(*row)

@@ -26,7 +26,7 @@ def stores_that_are_down() -> list[str]:
 def database_answers() -> bool:
     """Whether the database runs a statement, within its timeout."""
     try:
-        with runtime().engine.connect() as connection:
+        with runtime().single.connect() as connection:
             connection.execute(sa.text("SELECT 1"))
     except sa.exc.SQLAlchemyError as error:
         _log.warning("store_down", store="database", error=type(error).__name__)

@@ -68,7 +68,8 @@ def rotate_refresh_token(raw: str, client: Client) -> Tokens:
     RefreshReused (RFC 9700, section 4.14.2; ASVS 10.4.5).
     """
     token, key = runtime().refresh_tokens.verify(raw), current_key()
-    with statement() as tx:
+    # Where a second factor is demanded, a step may have to be taken back.
+    with statement(alone=not runtime().settings.MFA_REQUIRED) as tx:
         verdict, line, reason = _step(tx, token, client)
         goes_on = verdict in (Verdict.ROTATE, Verdict.REPEAT)
         if goes_on and line is not None and second_factor.is_owed(line.subject.methods):

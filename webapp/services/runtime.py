@@ -42,6 +42,7 @@ class Runtime:
 
     settings: Settings
     engine: Engine
+    single: Engine  # the same, for work that is one statement
     database_session: Callable[[], Session]  # the current unit of work's
     hashing: PasswordHashing
     breached: BreachedPasswords

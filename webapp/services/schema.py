@@ -29,7 +29,7 @@ def find_schema() -> Schema:
     """
     known = _revisions()
     try:
-        with runtime().engine.connect() as connection:
+        with runtime().single.connect() as connection:
             here = connection.execute(_VERSION).scalar()
     except SQLAlchemyError:  # there is no such table
         here = None

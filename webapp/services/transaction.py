@@ -32,11 +32,13 @@ def transaction() -> Iterator[Session]:
 
 
 @contextmanager
-def statement() -> Iterator[Connection]:
+def statement(*, alone: bool) -> Iterator[Connection]:
     """A transaction for a use case that is one statement and runs all day: on a connection of its own, without the unit
     of work, which would take longer than the statement. Commits at the end of the block, rolls back when it raises.
+
+    `alone`: nothing in the block would have to be rolled back after it, so that PostgreSQL is sent no BEGIN and COMMIT.
     """
-    with runtime().engine.begin() as connection:
+    with (runtime().single if alone else runtime().engine).begin() as connection:
         yield connection
 
 
