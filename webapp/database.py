@@ -100,8 +100,8 @@ def _tune_postgresql(engine: Engine, wait: float) -> None:
 
     @event.listens_for(engine, "begin")
     def begin_transaction(connection: Connection) -> None:
-        # By itself the driver sends BEGIN before the first statement, and COMMIT or ROLLBACK after the last. Whatever is
-        # one statement needs neither, and they cost as much as a reading.
+        # By itself the driver sends BEGIN before the first statement, and COMMIT or ROLLBACK after the last. What
+        # is one statement needs neither, and they cost as much as a reading.
         if not connection.get_execution_options().get(ONE_STATEMENT):
             connection.exec_driver_sql("BEGIN")
 
