@@ -6,16 +6,34 @@ THREADS         threads in each worker, default 8
 ANNOUNCE        1 (as `make run` sets it): say where the site and the mails are, and log warnings only
 """
 
+import atexit
 import os
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from webapp.gateways.mail_transport import transport_for
-from webapp.settings import Settings, SettingsError
+
+def _folder_for_figures() -> None:
+    """Where the workers count for /metrics: an empty folder for each master, gone with it. Before all imports of ours:
+    the library looks for it when it is imported.
+    """
+    master = os.getpid()
+    if os.environ.get("FIGURES_OF") == str(master):  # the configuration is read anew, as at SIGHUP
+        return
+    folder = tempfile.mkdtemp(prefix="site-metrics-")
+    os.environ.update(PROMETHEUS_MULTIPROC_DIR=folder, FIGURES_OF=str(master))
+    atexit.register(lambda: os.getpid() == master and shutil.rmtree(folder, ignore_errors=True))
+
+
+_folder_for_figures()
+
+from webapp.gateways.mail_transport import transport_for  # noqa: E402
+from webapp.settings import Settings, SettingsError  # noqa: E402
 
 
 def _validated_settings() -> Settings:
@@ -93,6 +111,13 @@ def worker_exit(_server: object, worker: Any) -> None:
     from webapp.http import background
 
     background.stop(worker.wsgi)
+
+
+def child_exit(_server: object, worker: Any) -> None:
+    """What a worker that is gone was doing is not being done; what it has counted stays."""
+    from prometheus_client import multiprocess
+
+    multiprocess.mark_process_dead(worker.pid)
 
 
 def when_ready(_server: object) -> None:

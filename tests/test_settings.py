@@ -174,7 +174,7 @@ def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatc
 
 
 def test_variables_of_others_do_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
-    others = ("GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_CLOUD_PROJECT", "OIDC_CLIENT_ID", "METRICS_TOKEN", "PATH")
+    others = ("GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_CLOUD_PROJECT", "OIDC_CLIENT_ID", "PROMETHEUS_URL", "PATH")
     settings_with(monkeypatch, **dict.fromkeys(others, "anything at all"))
 
 

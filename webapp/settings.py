@@ -85,6 +85,7 @@ class Settings(ProviderSettings):
     SECURITY_CONTACT: str = ""  # mailto: or https: address for /.well-known/security.txt; empty: no such page
     TRUSTED_PROXIES: Whole = Field(default=0, ge=0, le=10)  # how many in front may be believed
     RATELIMIT_ENABLED: bool = True
+    METRICS_TOKEN: str = Field(default="", repr=False)  # who shows it may read /metrics from elsewhere
     FLASK_DEBUG: bool = False  # Flask's own switch, read here to refuse it in production
     LOG_LEVEL: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
@@ -162,6 +163,13 @@ class Settings(ProviderSettings):
     def _contact_is_an_address(cls, value: str) -> str:
         if value and not value.startswith(("mailto:", "https://")):
             raise ValueError("must begin with mailto: or https://")
+        return value
+
+    @field_validator("METRICS_TOKEN")
+    @classmethod
+    def _token_is_long(cls, value: str) -> str:
+        if value and (len(value) < MIN_LENGTH or not value.isascii() or not value.isprintable() or " " in value):
+            raise ValueError(f"must have {MIN_LENGTH} printable ASCII characters or more, and no space")
         return value
 
     @field_validator("CORS_ORIGINS")

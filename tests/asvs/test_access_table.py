@@ -263,7 +263,6 @@ def test_in_production_there_are_the_documented_routes_and_nothing_of_developmen
     for path in (
         "/dev/mail",
         "/dev/",
-        "/metrics",
         "/debug",
         "/console",
         "/admin",

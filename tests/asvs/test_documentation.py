@@ -188,7 +188,7 @@ def test_in_production_there_are_just_the_routes_of_the_table_that_are_not_for_d
     for_all = {name(row["route"]) for row in rows if "development only" not in row["who"]}
     assert {rule.rule for rule in app.url_map.iter_rules()} == for_all
     watching = {name(row["route"]) for row in rows if name(row["endpoint"]).startswith("ops.")}
-    assert {route for route in watching if not route.startswith("/.well-known/")} == {"/healthz", "/readyz"}
+    assert {route for route in watching if not route.startswith("/.well-known/")} == {"/healthz", "/readyz", "/metrics"}
     assert app.test_client().get("/dev/mail", base_url="https://login.example.com").status_code == 404
     assert not app.debug
 

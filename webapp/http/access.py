@@ -46,6 +46,7 @@ OPEN_ENDPOINTS = frozenset(
         "federation.events",
         "ops.healthz",
         "ops.readyz",
+        "ops.metrics",
         "ops.change_password",
         "ops.jwks",
         "ops.security_txt",

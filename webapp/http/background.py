@@ -14,9 +14,11 @@ from dataclasses import dataclass, field
 
 import structlog
 from flask import Flask
+from sqlalchemy import QueuePool
 
 from webapp.gateways.mail_transport import MailTransport, transport_for
 from webapp.http.mail_rendering import render
+from webapp.metrics import BACKGROUND_TURN, CONNECTIONS
 from webapp.services import outbox, provider_revocations
 from webapp.services.runtime import runtime
 
@@ -89,8 +91,17 @@ class Background:
             # The answer to the request that rang is on its way by then. Were we to start at once, the work for a mail
             # would slow that answer, and its time would tell whether the address is known (ASVS 6.3.8).
             process.stopping.wait(_about(0.2))
+            self._note_turn()
             worked = self._send(process) and self._give_back(process) and self._keep_house(process)
             pause = POLL if worked else min(pause * 2, SLOWEST_POLL)
+
+    def _note_turn(self) -> None:
+        BACKGROUND_TURN.set_to_current_time()
+        with self._app.app_context():
+            pool = runtime().engine.pool
+        if isinstance(pool, QueuePool):
+            CONNECTIONS.labels("in_use").set(pool.checkedout())
+            CONNECTIONS.labels("most").set(pool.size())
 
     def _send(self, process: _Process) -> bool:
         def send() -> None:

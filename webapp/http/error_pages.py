@@ -18,6 +18,7 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 from webapp.errors import Busy, NotFound, StoreUnavailable, TooManyAttempts
 from webapp.http.logging import request_id, security_log
 from webapp.http.problems import is_read_by_a_program, refuse_by_status
+from webapp.metrics import STORES_DOWN
 from webapp.settings import Settings
 
 # What a store that is away raises, under SQLAlchemy or Redis.
@@ -41,6 +42,7 @@ def install_error_pages(app: Flask, settings: Settings) -> None:
     retry_after = timedelta(seconds=max(1, math.ceil(settings.DATABASE_TIMEOUT.total_seconds())))
 
     def store_unavailable(error: Exception) -> Response:
+        STORES_DOWN.inc()
         _log.error("store_unavailable", error=type(error).__name__, exc_info=error)
         return refusal(503, retry_after=retry_after)
 

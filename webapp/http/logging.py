@@ -21,6 +21,7 @@ from webapp.http.log_context import begin_log_context, bind_log_context, end_log
 from webapp.http.redaction import REDACTED, is_private_key, redact
 from webapp.http.request_ids import RequestIds
 from webapp.http.site import current_request
+from webapp.metrics import note_event, note_request
 from webapp.services.devices import device_name
 from webapp.settings import Settings
 
@@ -186,6 +187,7 @@ def sent_values() -> list[str]:
 
 def security_log(event: str, **ids: object) -> None:
     """One line for whoever watches the site. `ids` are identifiers and reasons of ours, never what a visitor typed."""
+    note_event(event)
     _security.warning(event, **ids)
 
 
@@ -237,6 +239,7 @@ class RequestLog:
 
 
 def _write_line(environ: "WSGIEnvironment", status: int, seconds: float) -> None:
+    note_request(environ.get(ENDPOINT), status, seconds)
     if not _access_logger.isEnabledFor(logging.INFO):
         return
     method = environ.get("REQUEST_METHOD", "")

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 PLAIN_HTTP = "webapp.plain_http"  # environ key: a believed proxy says that this came over http
+FORWARDED = "webapp.forwarded"  # environ key: whoever sent this says that it came from somebody else
 
 _FORWARDING = ("HTTP_FORWARDED", "HTTP_X_REAL_IP", "HTTP_TRUE_CLIENT_IP", "HTTP_X_CLIENT_IP", "HTTP_CLIENT_IP")
 
@@ -39,6 +40,8 @@ class OnlyTheTruth:
         scheme = environ.get("wsgi.url_scheme", "http").lower()
         environ["wsgi.url_scheme"] = scheme if scheme in ("http", "https") else "http"
         environ[PLAIN_HTTP] = bool(found) and scheme != "https" and "HTTP_X_FORWARDED_PROTO" in environ
-        for name in [key for key in environ if key in _FORWARDING or key.startswith("HTTP_X_FORWARDED_")]:
+        forwarding = [key for key in environ if key in _FORWARDING or key.startswith("HTTP_X_FORWARDED_")]
+        environ[FORWARDED] = bool(forwarding) or "HTTP_VIA" in environ
+        for name in forwarding:
             del environ[name]
         return self._app(environ, start_response)

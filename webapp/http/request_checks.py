@@ -27,7 +27,7 @@ MAX_BODY = 64 * 1024  # bytes; the longest form here needs about four
 MAX_JSON = 16 * 1024  # bytes of a body that the API takes
 MAX_FIELDS = 100
 API_PREFIX = "/api/"  # what its bodies hold, http.json_bodies judges
-HEALTH_PATHS = frozenset({"/healthz", "/readyz"})
+HEALTH_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS", "PUT", "PATCH", "DELETE"})
 # What a machine sends that is no form: its path and the one type it may have.

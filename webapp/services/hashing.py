@@ -10,8 +10,10 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
 
 from webapp.errors import Busy
+from webapp.metrics import BUSY, HASHES
 from webapp.policy.passwords import MAX_RECEIVED_LENGTH, normalise_password
 
+_WAITING, _UNDER_WAY = HASHES.labels("waiting"), HASHES.labels("under_way")
 LONGEST_WAIT = timedelta(seconds=5)  # for a place among the hashes under way
 
 
@@ -88,10 +90,14 @@ class PasswordHashing:
 
     @contextmanager
     def _place(self) -> Iterator[None]:
-        if not self._places.acquire(timeout=self._longest_wait):
+        with _WAITING.track_inprogress():
+            has_place = self._places.acquire(timeout=self._longest_wait)
+        if not has_place:
+            BUSY.inc()
             raise Busy
         try:
-            yield
+            with _UNDER_WAY.track_inprogress():
+                yield
         finally:
             self._places.release()
 

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, and_, delete, or_, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from webapp import clock
+from webapp.metrics import REMOVED
 from webapp.models import (
     AuthorizationRequest,
     KnownDevice,
@@ -58,6 +59,8 @@ def purge(*, slices: int = 20) -> dict[str, int]:
         "deleted_accounts": delete_due_accounts,
     }
     gone = {name: _in_slices(job, slices) for name, job in jobs.items()}
+    for name, rows in gone.items():
+        REMOVED.labels(name).inc(rows)
     signing_keys.rotate_if_due()
     return gone
 

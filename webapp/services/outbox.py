@@ -23,6 +23,7 @@ from webapp import clock
 from webapp.errors import StoreUnavailable
 from webapp.gateways.mail_transport import MailFailed, MailRefused, MailTransport
 from webapp.ids import new_id
+from webapp.metrics import MAILS as COUNTED
 from webapp.models import OutboxMessage
 from webapp.services.runtime import runtime
 from webapp.services.transaction import after_commit, transaction
@@ -197,12 +198,15 @@ def _send(due: _Due, render: Callable[[OutgoingMail], EmailMessage], transport: 
         reason = error.reason if isinstance(error, MailFailed) else type(error).__name__
         if isinstance(error, MailRefused) or clock.now() + wait > due.created_at + GIVE_UP_AFTER:
             _finish(due, "given_up")
+            COUNTED.labels("given_up").inc()
             log.error("mail_given_up", reason=reason)
         else:
             _postpone(due, wait)
+            COUNTED.labels("postponed").inc()
             log.warning("mail_postponed", reason=reason, seconds=int(wait.total_seconds()))
         return False
     _finish(due, "sent")
+    COUNTED.labels("sent").inc()
     log.info("mail_sent")
     return True
 

@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from webapp import clock
 from webapp.errors import StoreUnavailable
+from webapp.metrics import REVOCATION_READ, REVOKED
 from webapp.models import LoginSession
 from webapp.policy.signing_keys import CLOCK_SKEW
 
@@ -119,6 +120,8 @@ class RevokedSessions:
             with self._changing:
                 self._ids.update(found)
         self._read_at = began
+        REVOKED.set(len(self._ids))
+        REVOCATION_READ.set(now.timestamp())
         # A reading that takes long must not be followed by the next at once: half of the time is for requests.
         took = self._monotonic() - began
         self._due_at = began + max(READ_EVERY.total_seconds(), 2 * took)

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from webapp import clock
 from webapp.errors import RefreshReused, SessionRevoked, TokenExpired, TokenInvalid
+from webapp.metrics import REFRESHES
 from webapp.models import LoginSession, User
 from webapp.policy.login_sessions import EndReason
 from webapp.policy.rotation import REUSED, Verdict, judge_refresh
@@ -74,6 +75,7 @@ def rotate_refresh_token(raw: str, client: Client) -> Tokens:
         goes_on = verdict in (Verdict.ROTATE, Verdict.REPEAT)
         if goes_on and line is not None and second_factor.is_owed(line.subject.methods):
             second_factor.require_factor(tx, line.subject.user_id)
+    REFRESHES.labels(verdict.value).inc()
     if verdict in REUSED and line is not None:
         _end_line(token, line, verdict, client)
         raise RefreshReused

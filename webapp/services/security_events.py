@@ -11,6 +11,7 @@ from sqlalchemy import Table, insert, select
 from sqlalchemy.orm import Session
 
 from webapp import clock
+from webapp.metrics import note_event
 from webapp.models import SecurityEvent
 from webapp.policy.security_events import EventKind
 from webapp.services.client import Client
@@ -57,6 +58,7 @@ def record_event(
 
 def log_security(event: str, **ids: uuid.UUID | str | None) -> None:
     """One line in the structured log for whoever watches the site: ids only (ASVS 16.3.1)."""
+    note_event(event)
     _log.info(event, **{name: str(value) for name, value in ids.items() if value is not None})
 
 

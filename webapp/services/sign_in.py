@@ -24,6 +24,7 @@ from webapp.errors import (
     SignInStepExpired,
 )
 from webapp.ids import new_id
+from webapp.metrics import SIGN_INS
 from webapp.models import Identity, LoginSession, Passkey, SignInInProgress, User
 from webapp.models.login_session import USER_AGENT_LENGTH
 from webapp.policy.one_time import Purpose
@@ -125,10 +126,18 @@ def start_sign_in(
             raise SignInStepExpired
         verdict, outcome = go_on(tx, user, proof, client, wanted)
         if outcome is not None:
+            _count(proof, verdict)
             return outcome
+    _count(proof, verdict)
     _mail_way_on(user, verdict, client)
     log_security("sign_in_refused", user_id=proof.user_id, reason=verdict)
     raise _REFUSALS[verdict]
+
+
+def _count(proof: Proof, verdict: Verdict) -> None:
+    """By the door: a method of RFC 8176 or, where a provider proved it, that."""
+    door = "provider" if proof.identity_id is not None else proof.methods[0]
+    SIGN_INS.labels(door, verdict.value).inc()
 
 
 def go_on(

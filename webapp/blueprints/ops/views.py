@@ -1,11 +1,12 @@
-"""/healthz, /readyz and /.well-known."""
+"""/healthz, /readyz, /metrics and /.well-known."""
 
 from datetime import timedelta
 
-from flask import Blueprint, Response, abort, jsonify, make_response, url_for
+from flask import Blueprint, Response, abort, jsonify, make_response, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from webapp import clock
+from webapp.http.metrics_page import CONTENT_TYPE, may_read_metrics, metrics_text
 from webapp.http.redirects import see_other
 from webapp.services.readiness import stores_that_are_down
 from webapp.services.runtime import runtime
@@ -27,6 +28,16 @@ def readyz() -> tuple[Response, int]:
     """Whether the stores answer; 503 with the names of those that do not, and nothing more."""
     down = stores_that_are_down()
     return (jsonify(status="unavailable", down=down), 503) if down else (jsonify(status="ok"), 200)
+
+
+@bp.get("/metrics")
+def metrics() -> Response:
+    """What Prometheus reads. 404 for everybody who may not: there is nothing here for them."""
+    if not may_read_metrics(request, runtime().settings):
+        abort(404)
+    response = make_response(metrics_text())
+    response.headers["Content-Type"] = CONTENT_TYPE
+    return response
 
 
 @bp.get("/.well-known/change-password")
