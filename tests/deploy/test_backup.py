@@ -1,0 +1,70 @@
+"""A copy that was made while the site ran brings everybody back, signed in nowhere."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.people import PASSWORD
+from tests.servers.fixtures import NewSite
+from tests.servers.postgres import PostgresServer, installed_binaries
+from tests.servers.site import PROJECT_ROOT, LiveSite
+from tests.servers.test_gunicorn import Visitor, new_person
+
+EMAIL = "kept@example.com"
+
+
+def run(site: LiveSite, script: str, file: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [str(PROJECT_ROOT / "scripts" / script), str(file)]
+    env = {**site.environment, "PYTHON": sys.executable, **environment}
+    return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+
+
+def comes_back(site: LiveSite, file: Path, lose: Callable[[], dict[str, str]], **environment: str) -> None:
+    person = new_person(site, EMAIL)
+    made = run(site, "backup.sh", file, **environment)
+    assert made.returncode == 0, made.stderr
+    assert file.stat().st_mode & 0o077 == 0
+    assert run(site, "backup.sh", file, **environment).returncode == 1, "an older copy is not written over"
+    site.stop()
+    site.environment.update(lose())
+    restored = run(site, "restore.sh", file, **environment)
+    assert restored.returncode == 0, restored.stdout + restored.stderr
+    site.start()
+    assert not person.is_signed_in, "a session that was ended since the copy could be back"
+    assert Visitor(site).sign_in(EMAIL, PASSWORD) == 303
+
+
+def test_sqlite_comes_back_from_a_copy(new_site: NewSite, tmp_path: Path) -> None:
+    site = new_site(RATELIMIT_ENABLED="0")
+
+    def lose() -> dict[str, str]:
+        for file in site.instance.glob("app.db*"):
+            file.unlink()
+        return {}
+
+    comes_back(site, tmp_path / "copy.db", lose)
+
+
+def test_postgresql_comes_back_from_a_copy(new_site: NewSite, postgres_server: PostgresServer, tmp_path: Path) -> None:
+    tools = installed_binaries()
+    if not (tools / "pg_dump").exists():
+        pytest.skip("the embedded PostgreSQL has no pg_dump")
+    site = new_site(RATELIMIT_ENABLED="0", DATABASE_URL=postgres_server.new_database())
+    old = site.environment["DATABASE_URL"]
+
+    def lose() -> dict[str, str]:
+        postgres_server.drop_database(old)
+        return {"DATABASE_URL": postgres_server.new_database()}
+
+    path = f"{tools}{os.pathsep}{os.environ['PATH']}"
+    comes_back(site, tmp_path / "copy.dump", lose, PATH=path)
+
+
+def test_a_copy_is_not_put_over_a_database_that_is_there(new_site: NewSite, tmp_path: Path) -> None:
+    site = new_site(RATELIMIT_ENABLED="0")
+    assert run(site, "backup.sh", tmp_path / "copy.db").returncode == 0
+    assert run(site, "restore.sh", tmp_path / "copy.db").returncode == 1
