@@ -13,6 +13,12 @@ REDIS_CONNECT_TIMEOUT = 0.5  # seconds
 REDIS_ANSWER_TIMEOUT = 1.0  # seconds
 
 
+def is_draining() -> bool:
+    """Whether whoever runs this site is about to stop it and wants nobody new to be sent here."""
+    file = runtime().settings.DRAIN_FILE
+    return file is not None and file.exists()
+
+
 def stores_that_are_down() -> list[str]:
     """The names of what is down, asked now: "database", "migrations" (it answers, and lacks tables), "redis"."""
     answers = {"database": database_answers()}

@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from webapp import clock
 from webapp.http.metrics_page import CONTENT_TYPE, may_read_metrics, metrics_text
 from webapp.http.redirects import see_other
-from webapp.services.readiness import stores_that_are_down
+from webapp.services.readiness import is_draining, stores_that_are_down
 from webapp.services.runtime import runtime
 from webapp.services.signing_keys import JWKS_MAX_AGE, published_keys
 
@@ -25,7 +25,11 @@ def healthz() -> Response:
 
 @bp.get("/readyz")
 def readyz() -> tuple[Response, int]:
-    """Whether the stores answer; 503 with the names of those that do not, and nothing more."""
+    """Whether the stores answer; 503 with the names of those that do not, and nothing more. 503 also before a stop, so
+    that proxies send nobody to a site that will not be there.
+    """
+    if is_draining():
+        return jsonify(status="draining"), 503
     down = stores_that_are_down()
     return (jsonify(status="unavailable", down=down), 503) if down else (jsonify(status="ok"), 200)
 

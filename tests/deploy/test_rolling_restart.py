@@ -1,0 +1,184 @@
+"""Two sites behind Caddy, each started anew in its turn: nobody who uses them meanwhile notices."""
+
+import os
+import socket
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.people import PASSWORD
+from tests.servers.devices import PREFIX, SiteRows, call_over
+from tests.servers.postgres import PostgresServer
+from tests.servers.process import ServerDirectory, ServerProcess, wait_until
+from tests.servers.site import LiveSite
+from tests.servers.test_gunicorn import ON_LINUX, Visitor
+from tests.servers.valkey import ValkeyServer
+from tests.source import ROOT
+from webapp import clock
+from webapp.models import User
+from webapp.services.hashing import PasswordHashing
+
+EMAIL = "rolling@example.com"
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+class BehindProxy(LiveSite):
+    """A site on a port of its own: it refuses connections while it is stopped, as on another machine."""
+
+    def __init__(self, public_url: str, **settings: str) -> None:
+        self.port = free_port()
+        bind = {"BIND": f"127.0.0.1:{self.port}", "PUBLIC_URL": public_url, "TRUSTED_PROXIES": "1"}
+        self.drain_file = Path(tempfile.gettempdir()) / f"draining-{self.port}"
+        super().__init__(**settings, **bind, DRAIN_FILE=str(self.drain_file))
+
+    def drain_and_stop(self) -> None:
+        """As the service files do: out of the proxy's sight first."""
+        self.drain_file.touch()
+        time.sleep(4)
+        self.stop()
+        self.drain_file.unlink()
+
+    def _answers(self) -> bool:
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=20)
+        try:
+            connection.request("GET", "/readyz")
+            return connection.getresponse().status == 200
+        except OSError:
+            return False
+        finally:
+            connection.close()
+
+
+class Front:
+    """Caddy with our file, for both sites."""
+
+    def __init__(self, port: int, sites: list[BehindProxy], folder: Path) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self.port = port
+        caddy = Path(sys.executable).parent / "caddy"
+        environment = {
+            **os.environ,
+            **dict.fromkeys(("HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"), str(folder)),
+            "SITE_HOST": self.url,
+            "UPSTREAMS": " ".join(f"127.0.0.1:{site.port}" for site in sites),
+        }
+        self.process = ServerProcess(
+            [caddy, "run", "--config", ROOT / "deploy" / "Caddyfile", "--adapter", "caddyfile"],
+            log=folder / "caddy.log",
+            is_ready=self._answers,
+            environment=environment,
+        )
+
+    def _answers(self) -> bool:
+        try:
+            return self.get("/healthz") == 200
+        except OSError:
+            return False
+
+    def get(self, path: str) -> int:
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=20)
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().status
+        finally:
+            connection.close()
+
+
+@contextmanager
+def busy(*works: Callable[[], int]) -> Iterator[list[int]]:
+    """Within the block each of these is done again and again by somebody; what they were answered."""
+    stopping, answers = threading.Event(), list[int]()
+
+    def work(one: Callable[[], int]) -> None:
+        while not stopping.is_set():
+            answers.append(one())
+
+    threads = [threading.Thread(target=work, args=(one,)) for one in works]
+    for thread in threads:
+        thread.start()
+    try:
+        yield answers
+    finally:
+        stopping.set()
+        for thread in threads:
+            thread.join()
+
+
+@pytest.fixture
+def sites(postgres_server: PostgresServer, valkey_server: ValkeyServer) -> Iterator[tuple[Front, list[BehindProxy]]]:
+    with ExitStack() as stack:
+        folder = ServerDirectory()
+        stack.callback(folder.remove)
+        port = free_port()
+        stores = {"DATABASE_URL": postgres_server.new_database(), "REDIS_URL": valkey_server.url}
+        cheap = {"ARGON2_TIME_COST": "1", "ARGON2_MEMORY_KIB": "8", "RATELIMIT_ENABLED": "0", "SECRET_KEY": "r" * 40}
+        both = []
+        for _ in range(2):
+            both.append(BehindProxy(f"http://127.0.0.1:{port}", **stores, **cheap))
+            stack.callback(both[-1].close)
+        front = Front(port, both, folder.path)
+        front.process.start()
+        stack.callback(front.process.stop)
+        yield front, both
+
+
+class Person:
+    """Somebody who uses the site by page and by app, through the proxy."""
+
+    def __init__(self, front: Front) -> None:
+        self.url = front.url
+        self._port = front.port
+        self._visitor = Visitor(self)  # type: ignore[arg-type]
+        assert self._visitor.sign_in(EMAIL, PASSWORD) == 303
+        self._refresh_token = self._call("/auth/login", {"email": EMAIL, "password": PASSWORD})
+
+    def read(self) -> int:
+        return self._visitor.open("/account")[0]
+
+    def sign_in(self) -> int:
+        return Visitor(self).sign_in(EMAIL, PASSWORD)  # type: ignore[arg-type]
+
+    def refresh(self) -> int:
+        self._refresh_token = self._call("/auth/refresh", {"refresh_token": self._refresh_token})
+        return 200
+
+    def _call(self, path: str, body: dict[str, Any]) -> str:
+        connection = HTTPConnection("127.0.0.1", self._port, timeout=20)
+        try:
+            answer = call_over(connection, "POST", PREFIX + path, body)
+        finally:
+            connection.close()
+        assert answer.status == 200, answer
+        return str(answer.body["refresh_token"])
+
+
+@ON_LINUX
+def test_while_each_site_is_started_anew_no_request_fails(sites: tuple[Front, list[BehindProxy]]) -> None:
+    front, both = sites
+    now, hashing = clock.now(), PasswordHashing(time_cost=1, memory_kib=8, parallelism=1, concurrency=1)
+    user = {"email": EMAIL, "email_key": EMAIL, "name": "", "created_at": now, "email_verified_at": now}
+    SiteRows(both[0]).add(User(**user, password_hash=hashing.hash(PASSWORD), password_changed_at=now))
+    person = Person(front)
+    with busy(person.read, person.sign_in, person.refresh) as answers:
+        for site in both:
+            wait_until(lambda: len(answers) > 20)
+            site.drain_and_stop()
+            seen = len(answers)
+            wait_until(lambda seen=seen: len(answers) > seen + 20)
+            site.start()
+            time.sleep(3)  # until the proxy has asked whether it is ready
+    assert set(answers) == {200, 303}
+    assert len(answers) > 60
+    assert [front.get(path) for path in ("/metrics", "/readyz")] == [404, 404]
