@@ -3,7 +3,7 @@
 import uuid
 from datetime import datetime
 
-from sqlalchemy import String
+from sqlalchemy import Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.ids import new_id
@@ -15,6 +15,7 @@ EMAIL_LENGTH = 254  # octets of a mail path (RFC 5321, section 4.5.3.1.3)
 
 class User(Base):
     __tablename__ = "users"
+    __table_args__ = (Index(None, "email_verified_at", "created_at"),)  # by which who never confirmed is found
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     email: Mapped[str] = mapped_column(String(EMAIL_LENGTH))  # as the person writes it
