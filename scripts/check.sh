@@ -20,6 +20,7 @@ check() {
 check ruff "$python" -m ruff check --quiet .
 check format "$python" -m ruff format --quiet --check --diff .
 check mypy "$python" -m mypy
+check bandit .venv/bin/bandit --quiet --configfile pyproject.toml --recursive webapp stand_in scripts gunicorn.conf.py wsgi.py
 check imports .venv/bin/lint-imports --no-cache
 check djlint "$python" -m djlint --quiet --lint webapp/templates stand_in/templates
 check translations "$python" scripts/translations.py check
