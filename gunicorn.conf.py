@@ -18,15 +18,18 @@ from urllib.parse import urlsplit
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 
+_FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # the library's own name for it
+
+
 def _folder_for_figures() -> None:
     """Where the workers count for /metrics: an empty folder for each master, gone with it. Before all imports of ours:
     the library looks for it when it is imported.
     """
     master = os.getpid()
-    if os.environ.get("FIGURES_OF") == str(master):  # the configuration is read anew, as at SIGHUP
+    ours = f"site-metrics-{master}-"
+    if Path(os.environ.get(_FOLDER, "")).name.startswith(ours):  # the configuration is read anew, as at SIGHUP
         return
-    folder = tempfile.mkdtemp(prefix="site-metrics-")
-    os.environ.update(PROMETHEUS_MULTIPROC_DIR=folder, FIGURES_OF=str(master))
+    folder = os.environ[_FOLDER] = tempfile.mkdtemp(prefix=ours)
     atexit.register(lambda: os.getpid() == master and shutil.rmtree(folder, ignore_errors=True))
 
 

@@ -3,6 +3,8 @@
 import os
 import re
 import signal
+from pathlib import Path
+from tempfile import gettempdir
 
 from tests.servers.fixtures import NewSite
 from tests.servers.process import wait_until
@@ -31,3 +33,38 @@ def test_workers_count_together_and_what_a_killed_one_counted_stays(new_site: Ne
     os.kill(workers_of(site)[0], signal.SIGKILL)
     wait_until(lambda: len(workers_of(site)) == 2 and set(workers_of(site)) != before)
     assert count_of(site, visits) == 2
+
+
+def folders_of(site: LiveSite) -> list[Path]:
+    """Where the workers count."""
+    return list(Path(gettempdir()).glob(f"site-metrics-{site.pid}-*"))
+
+
+def gauges_of(site: LiveSite, worker: int) -> list[Path]:
+    """What says what that worker is doing."""
+    return [file for folder in folders_of(site) for file in folder.glob(f"gauge*_{worker}.db")]
+
+
+@ON_LINUX
+def test_nothing_says_what_killed_workers_do(new_site: NewSite) -> None:
+    site = new_site()
+    for _ in range(3):
+        killed = workers_of(site)[0]
+        wait_until(lambda killed=killed: len(gauges_of(site, killed)) > 0)
+        os.kill(killed, signal.SIGKILL)
+        wait_until(lambda killed=killed: len(workers_of(site)) == 2 and killed not in workers_of(site))
+        assert gauges_of(site, killed) == []
+
+
+@ON_LINUX
+def test_the_figures_outlive_new_workers_and_go_with_their_master(new_site: NewSite) -> None:
+    site = new_site()
+    assert Visitor(site).open("/login")[0] == 200
+    before = set(workers_of(site))
+    os.kill(site.pid, signal.SIGHUP)
+    wait_until(lambda: len(workers_of(site)) == 2 and not before & set(workers_of(site)))
+    assert count_of(site, 'site_request_seconds_count{endpoint="auth.login",status="2xx"}') == 1
+    folders = folders_of(site)
+    assert len(folders) == 1
+    site.stop()
+    assert not any(folder.exists() for folder in folders)
