@@ -36,12 +36,22 @@ class MailHouse:
     app: Flask
     runtime: Runtime
     rings: list[None]  # one for each time the sender was woken
+    asking: list[str]  # the id of the request under way, alone; empty outside of one
 
     def enqueue(self, event: str = "password_changed", *, to: str = "mina@example.org", **params: str) -> None:
         """Write one mail, with what it needs and no request has said."""
         needed = {name: f"https://login.example.com/{name}" for name in outbox.MAILS[event]}
         with transaction() as tx:
             outbox.enqueue(tx, event, to=to, locale="en", params={**needed, **params})
+
+    @contextmanager
+    def asked_by(self, request_id: str) -> Iterator[None]:
+        """Within the block a request is under way."""
+        self.asking[0] = request_id
+        try:
+            yield
+        finally:
+            self.asking[0] = ""
 
     @property
     def rows(self) -> list[OutboxMessage]:
@@ -90,6 +100,7 @@ def mail_house(database_url: str, mail_url: str, instance: Path, **settings: Any
     app = Flask("webapp", root_path=str(PROJECT_ROOT / "webapp"))
     Babel(app)
     rings: list[None] = []
+    asking = [""]
 
     def wake() -> None:
         rings.append(None)
@@ -113,11 +124,12 @@ def mail_house(database_url: str, mail_url: str, instance: Path, **settings: Any
         relying_parties={},
         event_issuer=None,
         wake_outbox=wake,
+        request_id=lambda: asking[0],
     )
     before = runtime_module._find
     provide_runtime(lambda: runtime)
     try:
-        yield MailHouse(app, runtime, rings)
+        yield MailHouse(app, runtime, rings, asking)
     finally:
         background.stop(app)
         runtime_module._find = before

@@ -24,7 +24,7 @@ from webapp.http.error_pages import install_error_pages
 from webapp.http.headers import install_headers
 from webapp.http.limit_headers import install_limit_headers, note_usage
 from webapp.http.locale import install_locale
-from webapp.http.logging import install_logging
+from webapp.http.logging import install_logging, request_id
 from webapp.http.origins import install_origins
 from webapp.http.proxies import install_proxies
 from webapp.http.request_checks import install_request_checks
@@ -99,6 +99,7 @@ def _assemble_runtime(app: Flask, settings: Settings, engine: Engine, store: Ses
         relying_parties={config.name: RelyingParty(config, settings.PUBLIC_URL) for config in settings.providers},
         event_issuer=_event_issuer(settings),
         wake_outbox=lambda: background.wake(app),
+        request_id=request_id,
     )
     provide_runtime(lambda: cast(Runtime, current_app.extensions[_RUNTIME]))
 

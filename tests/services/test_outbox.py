@@ -135,6 +135,28 @@ def test_a_mail_that_could_never_be_written_is_refused_at_once(
         outbox.enqueue(tx, event, to="mina@example.org", locale="en", params=params)
 
 
+def test_a_mail_that_waits_from_before_requests_were_named_goes_out(house: MailHouse, server: MailServer) -> None:
+    house.enqueue()
+    row, sealer = house.row, house.runtime.sealer
+    content = json.loads(sealer.open(row.sealed, purpose="outbox", bound_to=str(row.id)))
+    del content["request_id"]
+    older = sealer.seal(json.dumps(content).encode(), purpose="outbox", bound_to=str(row.id))
+    with transaction() as tx:
+        tx.execute(update(OutboxMessage).values(sealed=older))
+    assert house.send() == 1
+
+
+@pytest.mark.parametrize("failure", [None, MailTemporarilyFailed("450")])
+def test_the_line_of_a_mail_names_the_request_that_caused_it(house: MailHouse, failure: Exception | None) -> None:
+    with house.asked_by("the-request-that-asked"):
+        house.enqueue()
+    with structlog.testing.capture_logs() as lines, house.app.app_context():
+        outbox.send_due(plain, Transport(failure), limit=1)
+    assert [(line["event"], line["request_id"]) for line in lines] == [
+        ("mail_postponed" if failure else "mail_sent", "the-request-that-asked")
+    ]
+
+
 def test_a_mail_for_nobody_is_a_row_like_others_and_is_never_sent(house: MailHouse) -> None:
     with transaction() as tx:
         outbox.enqueue_nothing(tx)

@@ -70,6 +70,7 @@ class OutgoingMail:
     to: str = field(repr=False)
     locale: str
     params: Mapping[str, str] = field(repr=False)
+    request_id: str = ""  # of the request that caused it; empty where a command did
 
 
 @dataclass(frozen=True)
@@ -93,8 +94,9 @@ class _Due:
 def enqueue(tx: Session, event: str, *, to: str, locale: str, params: Mapping[str, str]) -> None:
     """Write a mail into the outbox within `tx`. It goes out when `tx` is committed, and never when it is not.
 
-    Address, language and parameters are sealed: they hold links that open accounts. Raises ValueError for an event
-    that is not in MAILS, or that lacks one of its parameters.
+    Address, language and parameters are sealed: they hold links that open accounts. With them lies the id of the
+    request, so that its log leads to the mail's. Raises ValueError for an event that is not in MAILS, or that lacks
+    one of its parameters.
     """
     if event not in MAILS:
         raise ValueError(f"there is no mail {event}")
@@ -153,7 +155,8 @@ def pending() -> Pending:
 def _new_message(event: str, content: Mapping[str, Any]) -> OutboxMessage:
     message_id, now = new_id(), clock.now()
     # Bound to its row: a sealed text copied to another row, or from another table, does not open.
-    sealed = runtime().sealer.seal(json.dumps(content).encode(), purpose="outbox", bound_to=str(message_id))
+    whole = json.dumps({**content, "request_id": runtime().request_id()}).encode()
+    sealed = runtime().sealer.seal(whole, purpose="outbox", bound_to=str(message_id))
     return OutboxMessage(id=message_id, event=event, sealed=sealed, created_at=now, next_attempt_at=now, attempts=0)
 
 
@@ -192,7 +195,10 @@ def _claim(due: _Due) -> bool:
 def _send(due: _Due, render: Callable[[OutgoingMail], EmailMessage], transport: MailTransport) -> bool:
     log = _log.bind(mail=due.event, message_id=str(due.id), attempt=due.attempts + 1)
     try:
-        transport.send(render(_opened(due)))
+        mail = _opened(due)
+        if mail.request_id:
+            log = log.bind(request_id=mail.request_id)
+        transport.send(render(mail))
     except Exception as error:  # whatever it was, the next message must not suffer from it
         wait = WAITS[min(due.attempts, len(WAITS) - 1)]
         reason = error.reason if isinstance(error, MailFailed) else type(error).__name__
@@ -213,7 +219,8 @@ def _send(due: _Due, render: Callable[[OutgoingMail], EmailMessage], transport: 
 
 def _opened(due: _Due) -> OutgoingMail:
     content = json.loads(runtime().sealer.open(due.sealed, purpose="outbox", bound_to=str(due.id)))
-    return OutgoingMail(due.id, due.event, content["to"], content["locale"], content["params"])
+    request_id = content.get("request_id", "")  # a mail that waits from before there was one goes out, too
+    return OutgoingMail(due.id, due.event, content["to"], content["locale"], content["params"], request_id)
 
 
 def _finish(due: _Due, outcome: str) -> None:

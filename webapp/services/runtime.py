@@ -56,6 +56,7 @@ class Runtime:
     relying_parties: Mapping[str, RelyingParty]  # by the provider's name, in the order of the settings
     event_issuer: EventIssuer | None  # whose security events are listened to
     wake_outbox: Callable[[], None]  # a mail was committed
+    request_id: Callable[[], str]  # of the present request; empty outside of one
 
 
 _find: Callable[[], Runtime] | None = None
