@@ -16,6 +16,7 @@ from sqlalchemy import NullPool, create_engine
 
 from tests.people import PASSWORD
 from tests.rows import Rows
+from tests.servers.process import wait_until
 from tests.servers.site import LiveSite
 from tests.servers.test_gunicorn import only, workers_of
 from webapp import clock
@@ -80,6 +81,8 @@ class ApiSite:
     @contextmanager
     def line_to_each_worker(self) -> Iterator[list["Line"]]:
         """Within the block there is an open connection to each worker."""
+        workers = int(self.site.environment["WEB_CONCURRENCY"])
+        wait_until(lambda: len(workers_of(self.site)) == workers)  # the first one answers before the last one is there
         with ExitStack() as stack:
             yield [stack.enter_context(Line(self, number)) for number in range(len(workers_of(self.site)))]
 
