@@ -28,6 +28,7 @@ BODY_TYPES = {
     "text/css; charset=utf-8": r"[\s\S]*\{",
     "text/javascript; charset=utf-8": r"[\s\S]*\b(const|function|import)\b",
     "text/plain; charset=utf-8": r"Contact: |\d{3} ",
+    "text/plain; version=1.0.0; charset=utf-8": "# HELP ",
     "image/svg+xml; charset=utf-8": r"[\s\S]*<svg",
     "image/png": r"",
 }
