@@ -49,13 +49,6 @@ def _validated_settings() -> Settings:
         sys.exit(f"Not started, the settings are wrong: {error}")
 
 
-def _whole_number(name: str, default: int) -> int:
-    value = os.environ.get(name, str(default))
-    if not value.isascii() or not value.isdigit() or int(value) < 1:
-        sys.exit(f"Not started, the settings are wrong: {name}: must be a whole number of 1 or more")
-    return int(value)
-
-
 def _default_bind(public_url: str) -> str:
     parts = urlsplit(public_url)
     if parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1"):
@@ -73,7 +66,7 @@ chdir = str(Path(__file__).resolve().parent)
 
 # Threads: password hashing and database waits let go of the interpreter's lock, so other requests go on meanwhile.
 worker_class = "gthread"
-workers = _whole_number("WEB_CONCURRENCY", 2)
+workers = _settings.WEB_CONCURRENCY
 threads = _settings.THREADS
 preload_app = False  # nothing opened before the fork may be used after it
 max_requests = 0  # with gthread a restart resets kept-alive connections

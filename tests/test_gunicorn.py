@@ -33,7 +33,7 @@ def start_gunicorn() -> subprocess.CompletedProcess[str]:
         ("APP_ENV", "production", "SECRET_KEY must be set"),
         ("THREADS", "many", "THREADS: must be a whole number"),
         ("OIDC_PROVIDERS", "[{]", "OIDC_PROVIDERS: must be a JSON list"),
-        ("WEB_CONCURRENCY", "0", "WEB_CONCURRENCY: must be a whole number"),
+        ("WEB_CONCURRENCY", "0", "WEB_CONCURRENCY: Input should be greater than or equal to 1"),
     ],
 )
 def test_a_wrong_setting_stops_the_start_with_one_line(

@@ -29,7 +29,7 @@ def configure_database(app: Flask, settings: Settings) -> None:
     options: dict[str, Any] = {
         "hide_parameters": True,  # or a password's hash, an address, would stand in a traceback
         # Enough for every thread at once: requests that hold one connection and wait for another would stop each other.
-        "pool_size": CONNECTIONS_A_REQUEST * settings.THREADS + CONNECTIONS_BESIDE,
+        "pool_size": pool_size(settings),
         "max_overflow": 0,
         "pool_timeout": wait,
     }
@@ -49,6 +49,11 @@ def configure_database(app: Flask, settings: Settings) -> None:
             },
         }
     app.config.update(SQLALCHEMY_DATABASE_URI=url, SQLALCHEMY_ENGINE_OPTIONS=options)
+
+
+def pool_size(settings: Settings) -> int:
+    """How many connections one worker holds at most."""
+    return CONNECTIONS_A_REQUEST * settings.THREADS + CONNECTIONS_BESIDE
 
 
 def tune_engine(engine: Engine, settings: Settings) -> None:

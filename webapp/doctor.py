@@ -10,6 +10,8 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from webapp import clock
+from webapp.doctor_capacity import examine_capacity
+from webapp.doctor_front import examine_front
 from webapp.doctor_providers import examine_providers
 from webapp.findings import Finding
 from webapp.gateways.mail_transport import MailFailed, transport_for
@@ -32,11 +34,15 @@ def examine() -> Iterator[Finding]:
     yield _secret_key(settings)
     database = list(_database(runtime().engine, settings))
     yield from database
+    if all(finding.ok for finding in database):
+        yield from examine_capacity(runtime().engine, settings)
     if settings.REDIS_URL:
         yield _guarded("redis", lambda: _redis(settings))
     yield _cookies(settings)
     yield _origins(settings)
     yield _proxies(settings)
+    if settings.APP_ENV == "production":
+        yield _guarded("front", lambda: examine_front(settings))
     yield _guarded("mail", lambda: _mail(settings))
     yield from examine_providers()
     if all(finding.ok for finding in database):

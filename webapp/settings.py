@@ -56,6 +56,8 @@ class Settings(ProviderSettings):
     DATABASE_URL: str = Field(default="sqlite:///instance/app.db", repr=False)
     DATABASE_TIMEOUT: Seconds = Field(default=timedelta(seconds=2), alias="DATABASE_TIMEOUT_SECONDS")  # connect, lock
     THREADS: Whole = Field(default=8, ge=1, le=256)  # requests at once in one worker; sizes the pool of connections
+    WEB_CONCURRENCY: Whole = Field(default=2, ge=1, le=1024)  # workers of one site
+    SITES: Whole = Field(default=1, ge=1, le=10_000)  # how many share the database; nothing but the doctor asks
     REDIS_URL: str = Field(default="", repr=False)  # empty: sessions and limits live in the database
 
     MAIL_URL: str = Field(default="file:instance/mail", repr=False)

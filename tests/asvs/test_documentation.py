@@ -68,7 +68,7 @@ CONNECTS = (
     *("smtplib.SMTP", "smtplib.SMTP_SSL", "socket", "urllib.request", "http.client", "asyncio"),
     *("redis.Redis.from_url", "redis.ConnectionPool.from_url", "psycopg.connect", "psycopg.Connection"),
     *("flask_sqlalchemy.SQLAlchemy", "sqlalchemy.create_engine"),
-    *("requests.adapters", "urllib3"),
+    *("requests.adapters", "requests.Session", "urllib3"),
 )
 # Where a blueprint does in two steps what its views share: the half that delivers, and the route that people know.
 DELIVERED_FOR = {"federation._signed_in": "federation.callback", "federation.go_on": "federation.connect"}
@@ -675,7 +675,8 @@ def test_every_module_that_does_something_dangerous_is_named() -> None:
     parsing = ("msgspec.msgpack.Decoder", "msgspec.msgpack.decode", "json.loads", "json.load", "flask.json.loads")
     real = {
         "deserialization": _calling(*parsing),
-        "calls to others": _calling("authlib.integrations.requests_client.OAuth2Session") - _only_an_address(),
+        "calls to others": _calling("authlib.integrations.requests_client.OAuth2Session", "requests.Session")
+        - _only_an_address(),
         "SQL as text": _calling("sqlalchemy.text") | _executing_text(),
         "redirects": _calling("flask.redirect") - _views(),
     }
