@@ -2,7 +2,7 @@
 
 PYTHON := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help run test check format cover translations lock shots bench bench-api asvs clean
+.PHONY: help run test check format cover translations lock shots bench bench-api growth asvs clean
 .NOTPARALLEL:
 
 help: ## List what can be made
@@ -55,6 +55,11 @@ bench-api: ## Measure tokens in-process, how soon a sign-out holds on every work
 	@$(PYTHON) -m bench.tokens
 	@$(PYTHON) -m bench.revocation
 	@$(PYTHON) -m bench.rows
+
+growth: ## Measure the same calls with a thousand and a million rows in each table; ARGS='--write docs/scaling.md' keeps it
+	@scripts/venv.sh requirements-dev.txt
+	@scripts/ensure_wrk.sh
+	@$(PYTHON) -m bench.growth $(ARGS)
 
 asvs: ## Write docs/asvs.md: which test proves which requirement
 	@scripts/venv.sh requirements-dev.txt

@@ -5,14 +5,16 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import redis
+from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import event
 
 from bench.load import CLIENTS, Call
 from bench.operations import Crowd
 from bench.people import AS_JSON
 from tests.people import runtime_of
+from tests.rows import statements
 from tests.servers.devices import PREFIX, Device
+from tests.servers.site import LiveSite
 from webapp import create_app
 from webapp.settings import Settings
 
@@ -21,11 +23,7 @@ QUIET = {"info", "client|setinfo", "client|setname", "hello", "ping"}  # connect
 
 def count_queries(crowd: Crowd) -> dict[str, int]:
     """By the name of the operation. Transactions' begin and commit are not counted."""
-    site = crowd.api.site
-    names = {name: value for name, value in site.environment.items() if name in Settings.model_fields}
-    aliases = {field.alias for field in Settings.model_fields.values() if field.alias}
-    names |= {name: value for name, value in site.environment.items() if name in aliases}
-    app = create_app(Settings.checked(**names))
+    app = application_of(crowd.api.site)
     client, engine = app.test_client(use_cookies=False), runtime_of(app).engine
     refresh = Device(crowd.api, f"bench-{CLIENTS}@example.com").refresh_token
     bearer = {"Authorization": f"Bearer {crowd.tokens[0]}"}
@@ -40,11 +38,19 @@ def count_queries(crowd: Crowd) -> dict[str, int]:
     send(client, calls["token call, stateless"])  # reads the keys, and what was revoked
     found = {}
     for name, call in calls.items():
-        with counting(engine, names.get("REDIS_URL", "")) as sent:
+        with counting(engine, runtime_of(app).settings.REDIS_URL) as sent:
             send(client, call)
         found[name] = sent[0]
     engine.dispose()
     return found
+
+
+def application_of(site: LiveSite) -> Flask:
+    """The application of a running site once more, in this process and on its stores."""
+    names = {name: value for name, value in site.environment.items() if name in Settings.model_fields}
+    aliases = {field.alias for field in Settings.model_fields.values() if field.alias}
+    names |= {name: value for name, value in site.environment.items() if name in aliases}
+    return create_app(Settings.checked(**names))
 
 
 def send(client: FlaskClient, call: Call) -> None:
@@ -58,15 +64,9 @@ def counting(engine: Any, redis_url: str) -> Iterator[list[int]]:
     """How many statements and commands are sent within the block."""
     sent, before = [0], _commands(redis_url)
 
-    def count(*_: object) -> None:
-        sent[0] += 1
-
-    event.listen(engine, "before_cursor_execute", count)
-    try:
+    with statements(engine) as found:
         yield sent
-    finally:
-        event.remove(engine, "before_cursor_execute", count)
-        sent[0] += _commands(redis_url) - before
+    sent[0] = len(found) + _commands(redis_url) - before
 
 
 def _commands(url: str) -> int:

@@ -62,6 +62,17 @@ def operations(crowd: Crowd) -> list[Operation]:
     ]
 
 
+def growing(crowd: Crowd) -> dict[str, Script]:
+    """What is asked for all day, the lists included, by name."""
+    return {
+        **{operation.name: operation.script for operation in operations(crowd)},
+        "sign-in": sign_in(crowd),
+        "list of sessions": _by_token(crowd, "/sessions"),
+        "list of events": _by_token(crowd, "/events"),
+        "activity page": _by_cookie(crowd, "/account/activity"),
+    }
+
+
 def sign_in(crowd: Crowd) -> Script:
     """The password door of the API; its hash is made at the cost that the site has by default."""
     return lambda: cycling(crowd.sign_ins)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from bench.load import Slice
 
-BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 _HEAD = (
     "| call | beside | ratio | wanted | µs | beside, µs | calls/s | p50, ms | p99, ms | queries | bytes |\n"
     "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
@@ -56,9 +55,15 @@ def write(rows: list[Row], memory: dict[str, float], output: Path | None) -> Non
     text = text_of(rows, memory)
     print(text)
     if output is not None:
-        old = output.read_text(encoding="utf-8")
-        new = re.sub(f"{BEGIN}.*{END}", lambda _: f"{BEGIN}\n\n{text}\n\n{END}", old, flags=re.S)
-        output.write_text(new, encoding="utf-8")
+        replace_part(output, "bench", text)
+
+
+def replace_part(document: Path, name: str, text: str) -> None:
+    """Put `text` into a document, between the marks of that name."""
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    old = document.read_text(encoding="utf-8")
+    new = re.sub(f"{begin}.*{end}", lambda _: f"{begin}\n\n{text}\n\n{end}", old, flags=re.S)
+    document.write_text(new, encoding="utf-8")
 
 
 def _cpus() -> int:

@@ -60,7 +60,7 @@ def _measure(stores: str, directory: Path, options: Options) -> tuple[list[Row],
     with ExitStack() as stack:
         urls, bare_database = _stores(stores, stack)
         api = ApiSite(stack.enter_context(running(LiveSite(**SETTINGS, **CHEAP, **urls))))
-        crowd = gather(api, _hashing(CHEAP))
+        crowd = gather(api, hashing_at(CHEAP))
         beside = _beside(crowd, directory, bare_database, stack)
         queries = count_queries(crowd)
         rows = [
@@ -112,7 +112,7 @@ def _sign_ins(stores: str, urls: dict[str, str], queries: int, options: Options,
     """Sign-ins at the cost that a hash has by default, beside nothing but the hash."""
     fresh = {} if stores == "sqlite" else urls
     site = stack.enter_context(running(LiveSite(**SETTINGS, **fresh)))
-    crowd = gather(ApiSite(site), _hashing({}), first=1000)
+    crowd = gather(ApiSite(site), hashing_at({}), first=1000)
     load(site, sign_in(crowd)(), 1.0)
     ours, theirs = [], []
     for _ in range(options.rounds):
@@ -136,7 +136,8 @@ def _row(
     return row
 
 
-def _hashing(costs: Mapping[str, str]) -> PasswordHashing:
+def hashing_at(costs: Mapping[str, str]) -> PasswordHashing:
+    """Hashes as a site with these settings makes them."""
     settings = Settings.checked(SECRET_KEY="b" * 40, **costs)
     return PasswordHashing(
         time_cost=settings.ARGON2_TIME_COST,
