@@ -14,7 +14,7 @@ from flask_babel import Babel
 from sqlalchemy import Engine, create_engine, event, select
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
-from webapp.database import without_transactions
+from webapp.database import SingleStatements
 from webapp.gateways.mail_transport import MailTransport, transport_for
 from webapp.http import background
 from webapp.http.mail_rendering import render
@@ -110,7 +110,7 @@ def mail_house(database_url: str, mail_url: str, instance: Path, **settings: Any
     runtime = Runtime(
         settings=checked,
         engine=engine,
-        single=without_transactions(engine),
+        single=SingleStatements(engine),
         database_session=sessions,
         hashing=nothing,
         breached=nothing,

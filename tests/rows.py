@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import pytest
 import time_machine
 from flask import Flask
-from sqlalchemy import Engine, delete, event, func, select, update
+from sqlalchemy import Connection, Engine, delete, event, func, select, update
 from sqlalchemy.orm import Session
 
 from tests.people import runtime_of
@@ -105,6 +105,21 @@ class Rows:
 
 
 @contextmanager
+def at_statements(engine: Engine, call: Callable[..., None], when: str = "before_cursor_execute") -> Iterator[None]:
+    """Have `call` called at every statement on an engine's pool, whichever engine sends it."""
+
+    def notice(connection: Connection, *rest: object) -> None:
+        if connection.engine.pool is engine.pool:
+            call(connection, *rest)
+
+    event.listen(Engine, when, notice)
+    try:
+        yield
+    finally:
+        event.remove(Engine, when, notice)
+
+
+@contextmanager
 def statements(engine: Engine) -> Iterator[list[str]]:
     """What is sent to the database in the meantime, but for the BEGIN that SQLite is not sent."""
     sent: list[str] = []
@@ -113,11 +128,8 @@ def statements(engine: Engine) -> Iterator[list[str]]:
         if statement != "BEGIN":
             sent.append(" ".join(statement.split()))
 
-    event.listen(engine, "before_cursor_execute", note)
-    try:
+    with at_statements(engine, note):
         yield sent
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
 
 
 @contextmanager
@@ -128,11 +140,8 @@ def breaking(engine: Engine, breaks: Callable[[str], bool]) -> Iterator[None]:
         if breaks(statement):
             raise RuntimeError("the disk is full")
 
-    event.listen(engine, "before_cursor_execute", fail)
-    try:
+    with at_statements(engine, fail):
         yield
-    finally:
-        event.remove(engine, "before_cursor_execute", fail)
 
 
 @pytest.fixture

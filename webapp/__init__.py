@@ -3,12 +3,11 @@
 from typing import cast
 
 from flask import Flask, current_app
-from flask.json.provider import DefaultJSONProvider
 from flask_login import current_user
 from sqlalchemy import Engine
 
 from webapp import blueprints, cli
-from webapp.database import configure_database, tune_engine, without_transactions
+from webapp.database import SingleStatements, configure_database, tune_engine
 from webapp.extensions import db, login_manager, migrate
 from webapp.gateways.breached_passwords import BreachedPasswordList
 from webapp.gateways.event_issuer import EventIssuer
@@ -57,14 +56,13 @@ def create_app(settings: Settings) -> Flask:
         SITE_NAME=settings.SITE_NAME,
         PUBLIC_HOST=settings.host,
     )
-    cast(DefaultJSONProvider, app.json).ensure_ascii = False  # Korean stays readable
     configure_database(app, settings)
     db.init_app(app)
     migrate.init_app(app, db, directory=str(PROJECT_ROOT / MIGRATIONS), render_as_batch=True)
     with app.app_context():
         engine = db.engine
     tune_engine(engine, settings)
-    single = without_transactions(engine)
+    single = SingleStatements(engine)
     store = make_store(settings, lambda: single)
     _assemble_runtime(app, settings, engine, store)
     _install_http(app, settings, store)
@@ -75,7 +73,7 @@ def create_app(settings: Settings) -> Flask:
 
 def _assemble_runtime(app: Flask, settings: Settings, engine: Engine, store: SessionStore) -> None:
     sealer = Sealer(settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS)
-    single = without_transactions(engine)
+    single = SingleStatements(engine)
     key_ring = KeyRing(single, sealer, token_life=settings.JWT_ACCESS)
     app.extensions[_RUNTIME] = Runtime(
         settings=settings,
@@ -136,5 +134,8 @@ def _install_http(app: Flask, settings: Settings, store: SessionStore) -> None:
 def _install_login(app: Flask) -> None:
     # Without its context processor: that loads the user for every template, also for the page saying the store is down.
     login_manager.init_app(app, add_context_processor=False)
+    # Nor its cookie to be remembered by: a login session of its own length does that here, and the hook that looks for
+    # the cookie opens the bag after every answer.
+    app.after_request_funcs[None].remove(login_manager._update_remember_cookie)
     login_manager.session_protection = None  # the login session's row holds; addresses of phones change all the time
     app.jinja_env.globals["current_user"] = current_user

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import psycopg
 from flask import Flask
 from psycopg.abc import PQGen
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection, Engine, Pool, event
 from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.exc import OperationalError
 
@@ -17,8 +17,8 @@ from webapp.settings import Settings
 
 CONNECTIONS_A_REQUEST = 2  # its unit of work, and beside it the session store or a counter, which commit on their own
 CONNECTIONS_BESIDE = 2  # the same for the background thread
-ONE_STATEMENT = "one_statement"  # execution option: what this connection runs is one statement, and its own transaction
 ASKED_AFTER = 1.0  # seconds unused after which a connection is asked whether it is alive
+IDLE = psycopg.pq.TransactionStatus.IDLE
 T = TypeVar("T")
 
 
@@ -64,9 +64,24 @@ def tune_engine(engine: Engine, settings: Settings) -> None:
         _tune_postgresql(engine, settings.DATABASE_TIMEOUT.total_seconds())
 
 
-def without_transactions(engine: Engine) -> Engine:
-    """The same engine and its pool, for work that is one statement: PostgreSQL is sent that and nothing else."""
-    return engine.execution_options(**{ONE_STATEMENT: True})
+class SingleStatements(Engine):
+    """An engine on another one's pool, for work that is one statement and so its own transaction. Nothing that is
+    listened for on the other is, here: PostgreSQL is sent the statement and nothing else, and a statement costs a
+    fifth less of the processor.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._beside = engine
+        super().__init__(engine.pool, engine.dialect, engine.url, hide_parameters=True)
+
+    @property
+    def pool(self) -> Pool:
+        """The other's, also after that one has made itself a new one."""
+        return self._beside.pool
+
+    @pool.setter
+    def pool(self, pool: Pool) -> None:
+        pass
 
 
 def _tune_sqlite(engine: Engine, wait: int) -> None:
@@ -102,13 +117,13 @@ def _tune_postgresql(engine: Engine, wait: float) -> None:
     what is one statement send nothing else.
     """
     _ping_what_was_idle(engine)
+    _end_what_was_begun(engine)
 
     @event.listens_for(engine, "begin")
     def begin_transaction(connection: Connection) -> None:
         # By itself the driver sends BEGIN before the first statement, and COMMIT or ROLLBACK after the last. What
-        # is one statement needs neither, and they cost as much as a reading.
-        if not connection.get_execution_options().get(ONE_STATEMENT):
-            connection.exec_driver_sql("BEGIN")
+        # is one statement needs neither, and they cost as much as a reading; see SingleStatements.
+        connection.exec_driver_sql("BEGIN")
 
     @event.listens_for(engine, "do_connect")
     def connect(_dialect: object, _record: object, arguments: list[Any], options: dict[str, Any]) -> Any:
@@ -148,6 +163,21 @@ def _ping_what_was_idle(engine: Engine) -> None:
         return ask(connection)
 
     engine.dialect.do_ping = ping  # type: ignore[method-assign, assignment]
+
+
+def _end_what_was_begun(engine: Engine) -> None:
+    """The driver locks, asks and waits before it finds that there is nothing to commit or to roll back."""
+
+    def if_begun(end: Callable[[Any], None]) -> Callable[[Any], None]:
+        def guarded(connection: Any) -> None:
+            if connection.pgconn.transaction_status != IDLE:
+                end(connection)
+
+        return guarded
+
+    dialect = engine.dialect
+    dialect.do_commit = if_begun(dialect.do_commit)  # type: ignore[method-assign, assignment]
+    dialect.do_rollback = if_begun(dialect.do_rollback)  # type: ignore[method-assign, assignment]
 
 
 UNAVAILABLE = (

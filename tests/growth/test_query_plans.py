@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine
 
 from tests.apps import App
 from tests.conftest import NewBrowser
 from tests.people import Mailbox, runtime_of
+from tests.rows import at_statements
 from webapp.services import housekeeping
 from webapp.services.operating_figures import outbox_figures
 
@@ -44,11 +45,8 @@ def statements_of(engine: Engine) -> Iterator[list[Statement]]:
         if statement.split()[0] in ("SELECT", "UPDATE", "DELETE", "WITH"):
             sent.append((statement, values))
 
-    event.listen(engine, "before_cursor_execute", keep)
-    try:
+    with at_statements(engine, keep):
         yield sent
-    finally:
-        event.remove(engine, "before_cursor_execute", keep)
 
 
 def scans(engine: Engine, sent: list[Statement]) -> set[str]:

@@ -3,20 +3,18 @@
 from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import event
 
+from tests.people import runtime_of
+from tests.rows import statements
 from webapp import clock
-from webapp.extensions import db
 from webapp.services import readiness
 
 
 def test_health_touches_nothing(app):
-    statements = []
-    with app.app_context():
-        event.listen(db.engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
-    answer = app.test_client().get("/healthz")
+    with statements(runtime_of(app).engine) as sent:
+        answer = app.test_client().get("/healthz")
     assert (answer.status_code, answer.json) == (200, {"status": "ok"})
-    assert statements == []
+    assert sent == []
     assert "Set-Cookie" not in answer.headers
 
 

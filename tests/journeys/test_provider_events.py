@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy.exc
 import structlog
 from flask import Flask
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine
 
 from stand_in.people import GMAIL
 from tests.apps import App, refusal
@@ -36,7 +36,7 @@ from tests.providers import faults, forgeries
 from tests.providers.forgeries import REMOVED
 from tests.providers.lying import LyingProvider
 from tests.providers.site import google_settings
-from tests.rows import Rows, on_sqlite
+from tests.rows import Rows, at_statements, on_sqlite
 from webapp import clock
 from webapp.http.request_checks import MAX_BODY
 from webapp.models import CookieSession, Identity, LoginSession, SpentValue
@@ -63,11 +63,8 @@ def database_failing(engine: Engine, breaks: Callable[[str], bool]) -> Iterator[
         if breaks(statement):
             raise sqlalchemy.exc.OperationalError("gone", None, Exception("gone"))
 
-    event.listen(engine, "before_cursor_execute", fail)
-    try:
+    with at_statements(engine, fail):
         yield
-    finally:
-        event.remove(engine, "before_cursor_execute", fail)
 
 
 # What is believed

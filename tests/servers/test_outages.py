@@ -14,12 +14,13 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import event, func, select
+from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
 from werkzeug.test import TestResponse
 
 from tests.conftest import NewApp, NewBrowser
-from tests.people import NEW_PASSWORD, PASSWORD, Browser, Mailbox
+from tests.people import NEW_PASSWORD, PASSWORD, Browser, Mailbox, runtime_of
+from tests.rows import at_statements
 from tests.servers.postgres import PostgresServer
 from tests.servers.valkey import ValkeyServer
 from tests.stores import Stores
@@ -269,13 +270,8 @@ def at_first(app: Flask, beginning: str, action: Callable[[], None]) -> Iterator
         if statement.startswith(beginning) and todo:
             todo.pop()()
 
-    with app.app_context():
-        engine = db.engine
-    event.listen(engine, "before_cursor_execute", watch)
-    try:
+    with at_statements(runtime_of(app).engine, watch):
         yield
-    finally:
-        event.remove(engine, "before_cursor_execute", watch)
     assert not todo, f"there was no {beginning}"
 
 

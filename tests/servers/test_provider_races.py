@@ -10,13 +10,13 @@ from functools import partial
 
 import pytest
 from flask import Flask
-from sqlalchemy import event
 
 from stand_in.people import ELSEWHERE, GMAIL
 from tests.conftest import NewApp
 from tests.people import PASSWORD, Browser, runtime_of
 from tests.providers.lying import LyingProvider
 from tests.providers.site import another_provider, come_back, google_settings, leave
+from tests.rows import at_statements
 from tests.servers.test_races import CLIENT, CROWD, EMAIL, all_at_once, count, live_sessions, signed_in
 from webapp import clock
 from webapp.errors import AccountExists
@@ -172,11 +172,8 @@ def just_before(app: Flask, beginning: str, act: Callable[[], object]) -> Iterat
             with app.app_context():
                 waiting.pop()()
 
-    event.listen(runtime_of(app).engine, "before_cursor_execute", interrupt)
-    try:
+    with at_statements(runtime_of(app).engine, interrupt):
         yield
-    finally:
-        event.remove(runtime_of(app).engine, "before_cursor_execute", interrupt)
     assert not waiting
 
 

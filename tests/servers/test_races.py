@@ -107,7 +107,7 @@ def signed_in(app: Flask, proof: sign_in.Proof | None = None) -> SignedIn:
     with app.app_context():
         started = sign_in.start_sign_in(proof or passwords.verify_password(EMAIL, PASSWORD, CLIENT), CLIENT, kind="web")
         assert isinstance(started, sign_in.Started)
-        resumed = login_sessions.resume_login_session(started.login_session_id, CLIENT)
+        resumed = login_sessions.resume_login_session(started.login_session_id, CLIENT.ip)
         assert isinstance(resumed, SignedIn)
         return resumed
 
@@ -255,7 +255,7 @@ def test_workers_that_tidy_up_at_the_same_time_share_the_work(
     assert count(app, OutboxMessage, OutboxMessage.event == "account_deleted") == 30
     assert live_sessions(app) == 1
     with app.app_context():
-        assert isinstance(login_sessions.resume_login_session(place.login_session_id, CLIENT), SignedIn)
+        assert isinstance(login_sessions.resume_login_session(place.login_session_id, CLIENT.ip), SignedIn)
 
 
 @pytest.mark.asvs("15.4.3")

@@ -25,6 +25,6 @@ def signed_in(rows: Rows, *methods: str, email: str = "alice@example.com", kind:
 
 def seen_again(login_session_id: object) -> SignedIn:
     """The same session at its next request."""
-    found = resume_login_session(login_session_id, CLIENT)  # type: ignore[arg-type]
+    found = resume_login_session(login_session_id, CLIENT.ip)  # type: ignore[arg-type]
     assert isinstance(found, SignedIn)
     return found

@@ -36,7 +36,7 @@ def prove(password: str = PASSWORD) -> sign_in.Proof:
 def start(proof: sign_in.Proof) -> SignedIn:
     started = sign_in.start_sign_in(proof, CLIENT, kind="web")
     assert isinstance(started, sign_in.Started)
-    resumed = resume_login_session(started.login_session_id, CLIENT)
+    resumed = resume_login_session(started.login_session_id, CLIENT.ip)
     assert isinstance(resumed, SignedIn)
     return resumed
 

@@ -10,12 +10,12 @@ from datetime import datetime, timedelta
 import pytest
 import time_machine
 from flask import Flask
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine
 
 from tests.conftest import NewApp
 from tests.journeys.crowds import CROWD, all_at_once
 from tests.people import runtime_of
-from tests.rows import Rows, on_sqlite, statements
+from tests.rows import Rows, at_statements, on_sqlite, statements
 from webapp import clock
 from webapp.models import LoginSession
 from webapp.policy.login_sessions import EndReason
@@ -65,11 +65,8 @@ def meanwhile(engine: Engine, happens: Callable[[], None]) -> Iterator[None]:
     def notice(*_: object) -> None:
         happens()
 
-    event.listen(engine, "after_cursor_execute", notice)
-    try:
+    with at_statements(engine, notice, "after_cursor_execute"):
         yield
-    finally:
-        event.remove(engine, "after_cursor_execute", notice)
 
 
 @pytest.mark.asvs("7.4.1")
@@ -230,7 +227,7 @@ def test_ending_a_login_session_is_noted_here_and_read_elsewhere(
     sid = str(row.id)
     assert not runtime_of(there).revoked.includes(sid)
     with here.app_context():
-        me = resume_login_session(row.id, OPERATOR)
+        me = resume_login_session(row.id, OPERATOR.ip)
         assert isinstance(me, SignedIn)
         ending(me, OPERATOR)
         assert runtime_of(here).revoked.includes(sid)

@@ -13,6 +13,7 @@ from webapp.http.bearer import require_access_token
 from webapp.http.identity import signed_in
 from webapp.http.redirects import see_other
 from webapp.http.request_checks import API_PREFIX
+from webapp.http.site import current_request
 from webapp.services.login_sessions import require_fresh
 from webapp.services.security_events import log_security
 from webapp.settings import Settings
@@ -114,19 +115,20 @@ def fresh_sign_in(view: Callable[P, R]) -> Callable[P, R]:
 
 
 def _require_sign_in() -> None:
+    asked = current_request()
     # Without an endpoint there is nothing to guard: the answer is 404 or 405.
-    if request.endpoint is None:
+    if asked.endpoint is None:
         return
-    if request.endpoint in OPEN_ENDPOINTS:
+    if asked.endpoint in OPEN_ENDPOINTS:
         if getattr(session, "signed_in", False):
             # A browser whose sign-in is over becomes a visitor's now, and not after a form was made for the other.
             _ = current_user.is_authenticated
         return
-    if request.path.startswith(API_PREFIX):
+    if asked.path.startswith(API_PREFIX):
         require_access_token()
     elif not current_user.is_authenticated:
         raise NotSignedIn
-    elif current_app.config[MFA_REQUIRED] and not signed_in().has_factor and request.endpoint not in SETUP_ENDPOINTS:
+    elif current_app.config[MFA_REQUIRED] and not signed_in().has_factor and asked.endpoint not in SETUP_ENDPOINTS:
         raise FactorSetupRequired
 
 

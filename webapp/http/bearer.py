@@ -8,8 +8,9 @@ from flask import Flask, g, request
 from flask_jwt_extended import JWTManager, decode_token
 
 from webapp.errors import AccessTokenMissing, TokenInvalid
-from webapp.http.client import client_of
+from webapp.http.client import ip_of
 from webapp.http.log_context import bind_log_context
+from webapp.http.site import current_request
 from webapp.services import tokens
 from webapp.services.access_tokens import Claims
 from webapp.services.login_sessions import SignedIn
@@ -37,11 +38,12 @@ def require_access_token() -> None:
 
     Raises AccessTokenMissing, TokenInvalid, TokenExpired, SessionRevoked or StoreUnavailable.
     """
-    if request.method == "OPTIONS":  # it asks for the methods that an address takes
+    asked = current_request()
+    if asked.method == "OPTIONS":  # it asks for the methods that an address takes
         return
     # By the token itself, not by verify_jwt_in_request: that takes apart a second time what was verified, only to know
     # its header, and costs as much as all the rest of a call.
-    told = decode_token(_shown_token(request.environ.get("HTTP_AUTHORIZATION", "")))
+    told = decode_token(_shown_token(asked.environ.get("HTTP_AUTHORIZATION", "")))
     g.access_token_claims = told
     bind_log_context(user_id=told["sub"], login_session_id=told["sid"])
 
@@ -54,7 +56,7 @@ def claims() -> Claims:
 def signed_in() -> SignedIn:
     """Who is behind this request, by the row of the login session itself. Raises SessionRevoked."""
     if "bearer" not in g:
-        g.bearer = tokens.resume(claims(), client_of(request))
+        g.bearer = tokens.resume(claims(), ip_of(request))
     return cast(SignedIn, g.bearer)
 
 

@@ -28,11 +28,16 @@ def client_of(request: Request) -> Client:
     device = request.cookies.get(current_app.config[DEVICE_COOKIE_NAME], "")
     trust = request.cookies.get(current_app.config[TRUST_COOKIE_NAME], "")
     return Client(
-        ip=normal_ip(request.remote_addr or "") or "",
+        ip=ip_of(request),
         user_agent=clean_user_agent(request.headers.get("User-Agent", "")),
         device=device if _DEVICE.fullmatch(device) else None,
         trust=trust if _DEVICE.fullmatch(trust) else None,
     )
+
+
+def ip_of(request: Request) -> str:
+    """The address of the caller in one spelling; empty where it is none."""
+    return normal_ip(request.remote_addr or "") or ""
 
 
 def clean_user_agent(value: str) -> str:

@@ -9,7 +9,7 @@ from flask_login import UserMixin, current_user
 
 from webapp.errors import NotSignedIn
 from webapp.extensions import login_manager
-from webapp.http.client import client_of
+from webapp.http.client import ip_of
 from webapp.http.cookie_sessions import end
 from webapp.http.locale import use_user_locale
 from webapp.http.log_context import bind_log_context
@@ -71,7 +71,7 @@ def load_current_user(login_session_id: str) -> CurrentUser | None:
     person is told why, once.
     """
     row_id = _uuid(login_session_id)
-    visit = Over(None) if row_id is None else resume_login_session(row_id, client_of(request))
+    visit = Over(None) if row_id is None else resume_login_session(row_id, ip_of(request))
     if isinstance(visit, Over):
         end(session)
         if visit.reason in END_REASONS:

@@ -8,6 +8,7 @@ from flask import Flask, current_app, g, redirect, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from webapp.extensions import babel
+from webapp.http.site import current_request
 from webapp.settings import Settings
 
 LOCALES = ("en", "ko")  # the first is the default
@@ -25,6 +26,8 @@ def install_locale(app: Flask, settings: Settings) -> None:
 
     @app.before_request
     def choose_by_link() -> BaseResponse | None:
+        if not current_request().query_string:
+            return None
         chosen = request.args.get("lang")
         if chosen not in LOCALES or request.method not in ("GET", "HEAD") or not _has_pages():
             return None

@@ -64,7 +64,8 @@ def install_request_checks(app: Flask, settings: Settings) -> None:
         if asked.environ.get(PLAIN_HTTP) and settings.is_https and asked.path not in HEALTH_PATHS:
             return _to_https(settings.PUBLIC_URL)
         _check_method(asked)
-        _refuse_repeated(asked.args)
+        if asked.query_string:
+            _refuse_repeated(asked.args)
         _check_body(asked)
         return None
 

@@ -9,9 +9,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, Response, abort, request
+from flask import Flask, Request, Response, abort, request
 from werkzeug.security import safe_join
 
+from webapp.http.site import current_request
 from webapp.settings import Settings
 
 _VERSIONS = "static_versions"  # the key in app.extensions
@@ -51,8 +52,8 @@ def install_static_files(app: Flask, settings: Settings) -> None:
     @app.before_request
     def serve_only_what_belongs_here() -> None:
         # A backup, a database or a source that somebody left in the folder stays there (ASVS 13.4.7).
-        filename = str((request.view_args or {}).get("filename", ""))
-        if request.endpoint == "static" and Path(filename).suffix not in SERVED:
+        asked = current_request()
+        if asked.endpoint == "static" and _suffix(asked) not in SERVED:
             abort(404)
 
     @app.after_request
@@ -62,6 +63,10 @@ def install_static_files(app: Flask, settings: Settings) -> None:
             is_current = version is not None and request.args.get(VERSION) == version
             response.headers["Cache-Control"] = FOR_EVER if is_current else ASK_AGAIN
         return response
+
+
+def _suffix(asked: Request) -> str:
+    return Path(str((asked.view_args or {}).get("filename", ""))).suffix
 
 
 def static_version(app: Flask, filename: str) -> str | None:

@@ -91,14 +91,14 @@ class Over:
     reason: EndReason | None
 
 
-def resume_login_session(login_session_id: uuid.UUID, client: Client) -> SignedIn | Over:
-    """Who is behind a login session now. Records the visit, but not more often than its idle limit needs.
+def resume_login_session(login_session_id: uuid.UUID, ip: str) -> SignedIn | Over:
+    """Who is behind a login session now. Records the visit from that address, no more often than its idle limit needs.
 
     Columns, not objects: this runs on every page view.
     """
     now = clock.now()
     with runtime().single.connect() as connection:
-        row = connection.execute(_RESUME, {"login_session_id": login_session_id}).one_or_none()
+        row = connection.execute(_RESUME, {"login_session_id": login_session_id}).first()
     if row is None:
         return Over(None)
     idle_limit = timedelta(seconds=row.idle_limit)
@@ -108,7 +108,7 @@ def resume_login_session(login_session_id: uuid.UUID, client: Client) -> SignedI
     if visit is Visit.OVER:
         return Over(name_end(end_reason=row.end_reason, disabled=disabled, **times))
     if visit is Visit.TOUCH:
-        _record_visit(login_session_id, client, seen_at=row.last_seen_at, now=now)
+        _record_visit(login_session_id, ip, seen_at=row.last_seen_at, now=now)
     return SignedIn(
         login_session_id=row.id,
         user_id=row.user_id,
@@ -125,7 +125,7 @@ def resume_login_session(login_session_id: uuid.UUID, client: Client) -> SignedI
     )
 
 
-def _record_visit(login_session_id: uuid.UUID, client: Client, *, seen_at: datetime, now: datetime) -> None:
+def _record_visit(login_session_id: uuid.UUID, ip: str, *, seen_at: datetime, now: datetime) -> None:
     with transaction() as tx:
         tx.execute(
             update(LoginSession)
@@ -134,7 +134,7 @@ def _record_visit(login_session_id: uuid.UUID, client: Client, *, seen_at: datet
                 LoginSession.ended_at.is_(None),
                 LoginSession.last_seen_at == seen_at,  # one writer, however many requests come at once
             )
-            .values(last_seen_at=now, ip=client.ip)
+            .values(last_seen_at=now, ip=ip)
         )
 
 

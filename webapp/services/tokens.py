@@ -170,13 +170,14 @@ def verify_access_token(raw: str) -> Claims:
     return claims
 
 
-def resume(claims: Claims, client: Client) -> SignedIn:
-    """Who is behind a verified access token, by the login session's row itself. Raises SessionRevoked.
+def resume(claims: Claims, ip: str) -> SignedIn:
+    """Who is behind a verified access token shown from that address, by the login session's row itself. Raises
+    SessionRevoked.
 
     The proof is as old as the token says, where the session has a newer one, and no more was proven: somebody who
     copied the token is not made fresh by what its owner proved afterwards (ASVS 7.5.1).
     """
-    visit = resume_login_session(uuid.UUID(claims["sid"]), client)
+    visit = resume_login_session(uuid.UUID(claims["sid"]), ip)
     if isinstance(visit, Over):
         raise _revoked(visit.reason)
     if runtime().settings.MFA_REQUIRED and not visit.has_factor:
