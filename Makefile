@@ -2,7 +2,7 @@
 
 PYTHON := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help run test check format cover translations lock shots bench bench-api growth asvs clean
+.PHONY: help run test check format cover translations lock lock-check audit sbom shots bench bench-api growth asvs clean
 .NOTPARALLEL:
 
 help: ## List what can be made
@@ -40,6 +40,18 @@ lock: ## Pin requirements*.in again (newest versions: make lock ARGS=--upgrade)
 	@scripts/venv.sh requirements.txt
 	@scripts/lock.sh $(ARGS)
 
+lock-check: ## Fail where the pinned files are not what `make lock` would write with the same versions
+	@scripts/venv.sh requirements.txt
+	@scripts/lock.sh --check
+
+audit: ## Look for known weaknesses in everything that is pinned
+	@scripts/venv.sh requirements.txt
+	@scripts/audit.sh audit
+
+sbom: ## Write sbom.json, the list of what the site runs on (CycloneDX)
+	@scripts/venv.sh requirements.txt
+	@scripts/audit.sh sbom
+
 shots: ## Take the screenshots of every page
 	@scripts/venv.sh requirements-dev.txt
 	@$(PYTHON) -m tests.browser.shots $(ARGS)
@@ -66,5 +78,5 @@ asvs: ## Write docs/asvs.md: which test proves which requirement
 	@$(PYTHON) scripts/asvs.py
 
 clean: ## Remove everything that was made, but not instance/ with its data
-	@rm -rf .venv .venv-uv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.* htmlcov
+	@rm -rf .venv .venv-uv .venv-audit sbom.json .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.* htmlcov
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,32 @@
+#!/bin/sh
+# Look at what is pinned: `scripts/audit.sh audit` for known weaknesses, `scripts/audit.sh sbom` for the list of parts in
+# sbom.json (CycloneDX). Both work on the pinned files alone, and install nothing of what they name.
+set -eu
+cd "$(dirname "$0")/.."
+requirements=requirements-audit.txt
+if ! cmp -s "$requirements" ".venv-audit/installed-$requirements"; then
+    echo "Installing $requirements (only when it changed)"
+    .venv/bin/python -m venv --clear .venv-audit
+    .venv-audit/bin/python -m pip install --quiet --quiet --disable-pip-version-check --no-deps --require-hashes \
+        --requirement "$requirements"
+    cp "$requirements" ".venv-audit/installed-$requirements"
+fi
+
+case $1 in
+audit)
+    for file in requirements.txt requirements-dev.txt requirements-audit.txt; do
+        # --strict: a list of weaknesses that cannot be asked must not pass for one that has no entry.
+        if ! told=$(.venv-audit/bin/pip-audit --strict --require-hashes --disable-pip --progress-spinner off \
+            --requirement "$file" 2>&1); then
+            echo "$told" | tail -n 25 >&2
+            echo "$file: weaknesses, or the list of them could not be asked; what was found stands above" >&2
+            exit 1
+        fi
+        echo "$file: no known weakness"
+    done
+    ;;
+sbom)
+    .venv-audit/bin/cyclonedx-py requirements --output-reproducible --output-file sbom.json requirements.txt
+    echo "sbom.json: what the site runs on, with versions and hashes"
+    ;;
+esac
