@@ -2,7 +2,7 @@
 
 PYTHON := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help run test check format cover translations lock lock-check audit sbom shots bench bench-api growth asvs clean
+.PHONY: help run test fuzz check format cover translations lock lock-check audit sbom shots bench bench-api growth asvs clean
 .NOTPARALLEL:
 
 help: ## List what can be made
@@ -17,6 +17,10 @@ test: ## Install what is missing, then run every check and every test
 	@scripts/ensure_browser.sh
 	@scripts/check.sh
 	@$(PYTHON) -m pytest --numprocesses=auto $(ARGS)
+
+fuzz: ## Give every parser of outside bytes many inputs; EXAMPLES=20000 for more of them
+	@scripts/venv.sh requirements-dev.txt
+	@FUZZ_EXAMPLES=$(or $(EXAMPLES),2000) $(PYTHON) -m pytest --numprocesses=auto --timeout=0 tests/fuzz
 
 check: ## Lint, types, import arrows, templates, translations
 	@scripts/venv.sh requirements-dev.txt

@@ -54,6 +54,8 @@ def _settings(settings: Settings) -> Finding:
     weak = [] if settings.RATELIMIT_ENABLED else ["RATELIMIT_ENABLED=0 is for benchmarks only"]
     if settings.ARGON2_TIME_COST < MIN_PASSES or settings.ARGON2_MEMORY_KIB < MIN_MEMORY:
         weak.append(f"ARGON2_TIME_COST and ARGON2_MEMORY_KIB are below {MIN_PASSES} and {MIN_MEMORY} (ASVS 11.4.2)")
+    if settings.APP_ENV == "production" and not settings.SECURITY_CONTACT:
+        weak.append("SECURITY_CONTACT is not set: who finds a weakness is told nowhere whom to write to (RFC 9116)")
     return Finding("settings", not weak, "; ".join(weak) or f"{settings.APP_ENV}, users see {settings.PUBLIC_URL}")
 
 
