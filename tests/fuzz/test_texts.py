@@ -118,7 +118,7 @@ SETTINGS = (
     *("TRUSTED_PROXIES", "SECURITY_CONTACT", "PASSKEY_ORIGINS", "API_REDIRECT_URIS", "MAIL_FROM", "METRICS_TOKEN"),
 )
 VALUES = (
-    *("https://login.example.com", "postgresql://a:b@c:5432/d?sslmode=require", "rediss://h:6379/0", "smtp://h:25"),
+    *("https://signin.example.org", "postgresql://a:b@c:5432/d?sslmode=require", "rediss://h:6379/0", "smtp://h:25"),
     *('[{"name": "a", "issuer": "https://id.example", "client_id": "x"}]', "600", "a@b.c", "file:mail", "[::1"),
 )
 

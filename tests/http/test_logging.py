@@ -191,6 +191,8 @@ def test_two_applications_do_not_write_every_line_twice(lines):
     [
         ("mail to a@localhost failed", f"mail to {REDACTED} failed"),
         ("이메일 김@example.com.", f"이메일 {REDACTED}."),
+        ("a@example.com!b@example.com", REDACTED),
+        ("a@example.com,b@example.com", f"{REDACTED},{REDACTED}"),
         ("redis://user:pass@host:6379/0", f"redis://{REDACTED}@host:6379/0"),
         ("GET /login?next=/a&b=c HTTP/1.1", f"GET /login?{REDACTED} HTTP/1.1"),
         ("password=hunter2, and", f"password={REDACTED}, and"),

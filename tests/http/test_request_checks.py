@@ -79,6 +79,7 @@ def test_a_multipart_form_comes_through_too(client):
         b'name="name"\r\n\r\na\x00b',
         b'name="upload"; filename="x.txt"\r\n\r\nhello',
         b'name="name"\r\nContent-Type: text/plain; charset=iso-8859-1\r\n\r\n\xc2\x85',
+        b"\r\n\r\nof no name",
     ],
 )
 def test_a_multipart_form_with_files_or_unreadable_text_is_refused(client, part):

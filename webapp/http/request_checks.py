@@ -141,6 +141,8 @@ def _check_fields() -> None:
     if request.files:
         _refuse(400, "file")
     for name, value in request.form.items():
+        if name is None:  # a part of multipart/form-data that has no name of its own
+            _refuse(400, "unreadable_form")
         if _CONTROL.search(name) or _CONTROL_IN_FIELD.search(value):
             _refuse(400, "unreadable_form")
 
