@@ -31,6 +31,7 @@ REVOCATION_READ = Gauge(
     "When the worker that is furthest behind last read which sessions were ended.",
     multiprocess_mode="livemin",
 )
+REVOCATION_FAILURES = Counter("site_revocation_failures", "Readings of what was ended that failed.")
 CONNECTIONS = Gauge(
     "site_pool_connections", "Database connections in use and at most.", ("state",), multiprocess_mode="livesum"
 )

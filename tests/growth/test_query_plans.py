@@ -17,7 +17,7 @@ from tests.apps import App
 from tests.conftest import NewBrowser
 from tests.people import Mailbox, runtime_of
 from tests.rows import at_statements
-from webapp.services import housekeeping
+from webapp.services import housekeeping, outbox
 from webapp.services.operating_figures import outbox_figures
 
 GROWING = (
@@ -109,3 +109,20 @@ def test_tidying_up_reads_by_an_index(
             outbox_figures()
 
     assert plans(tidy) == set()
+
+
+@pytest.mark.parametrize("stores", ["postgres"], indirect=True)
+def test_mails_that_wait_are_found_in_their_turn_without_sorting_them(app: Flask) -> None:
+    engine = runtime_of(app).engine
+    with app.app_context(), statements_of(engine) as sent:
+        outbox._find_due(10)
+        outbox_figures()
+    assert len(sent) == 2
+    with engine.connect() as connection:
+        for switched_off in ("enable_seqscan", "enable_sort", "enable_bitmapscan"):
+            connection.exec_driver_sql(f"SET {switched_off} = off")
+        for statement, values in sent:
+            plan = [str(row[0]) for row in connection.exec_driver_sql(f"EXPLAIN {statement}", values)]
+            assert not any("Sort" in line for line in plan), plan
+            assert any("ix_outbox_messages" in line for line in plan), plan
+        connection.rollback()

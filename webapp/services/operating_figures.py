@@ -6,12 +6,13 @@ from sqlalchemy import func, select
 
 from webapp import clock
 from webapp.models import OutboxMessage
+from webapp.services import outbox
 from webapp.services.runtime import runtime
 
 MOST_COUNTED = 1000  # mails that wait; beyond it only their age tells how bad it is
 
 _waits = OutboxMessage.finished_at.is_(None)
-_OLDEST = select(OutboxMessage.created_at).where(_waits).order_by(OutboxMessage.next_attempt_at).limit(MOST_COUNTED)
+_OLDEST = select(OutboxMessage.created_at).where(_waits).order_by(*outbox.IN_TURN).limit(MOST_COUNTED)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from webapp import clock
 from webapp.errors import StoreUnavailable
-from webapp.metrics import REVOCATION_READ, REVOKED
+from webapp.metrics import REVOCATION_FAILURES, REVOCATION_READ, REVOKED
 from webapp.models import LoginSession
 from webapp.policy.signing_keys import CLOCK_SKEW
 
@@ -86,6 +86,7 @@ class RevokedSessions:
                 self._failed_at = float("-inf")
         except SQLAlchemyError as error:
             self._failed_at = self._monotonic()
+            REVOCATION_FAILURES.inc()
             _log.warning("revocation_not_read", error=type(error).__name__)
         finally:
             self._reading.release()
