@@ -3,15 +3,19 @@
 from collections.abc import Callable
 
 import pytest
+from flask import Flask
 
 from tests.conftest import NewBrowser, NewUser
 from tests.journeys.pages import csrf_token, says
 from tests.people import NEW_PASSWORD, PASSWORD, Browser, Mailbox, text_of
 from tests.rows import Rows
-from webapp.errors import EmailUnchanged, PasswordBlocked
+from tests.services.signed_in import CLIENT, seen_again
+from webapp.errors import EmailUnchanged, NotSignedIn, PasswordBlocked
 from webapp.http.words import sentence
 from webapp.models import LoginSession, User
 from webapp.policy.login_sessions import EndReason
+from webapp.services.email_change import confirm_email_change
+from webapp.services.login_sessions import sign_out
 
 ALICE, NEW, THIRD = "alice@example.com", "alice@elsewhere.example", "thief@third.example"
 
@@ -175,3 +179,20 @@ def test_a_taken_address_gets_a_mail_and_no_link(
     assert browser.submit("/account/email", email=bob).status_code == 303
     assert "/email/confirm/" not in text_of(mailbox.newest(bob))
     assert rows.user(bob).name == "Bob"
+
+
+def test_a_session_that_was_ended_while_the_request_was_under_way_confirms_nothing(
+    app: Flask, alice: str, browser: Browser, mailbox: Mailbox, rows: Rows
+) -> None:
+    browser.sign_in(alice)
+    browser.submit("/account/email", email=NEW)
+    raw = mailbox.link(NEW, "/email/confirm/").rpartition("/")[2]
+    with app.app_context():
+        (place,) = rows.live()
+        me = seen_again(place.id)
+        sign_out(me, CLIENT)
+        with pytest.raises(NotSignedIn):
+            confirm_email_change(me, raw, CLIENT)
+    assert rows.user(alice).email == alice
+    assert browser.sign_in(alice).status_code == 303
+    assert browser.submit(f"/email/confirm/{raw}").status_code == 303, "the link is still good"

@@ -30,6 +30,7 @@ from webapp.http.browser_session import (
     renew,
     unpacked,
 )
+from webapp.http.request_checks import EVENTS_PATH, HEALTH_PATHS
 from webapp.http.session_stores import SessionStore
 from webapp.http.visitor_cookie import VisitorCookie
 from webapp.settings import Settings
@@ -48,7 +49,7 @@ __all__ = [
 ]
 
 MAX_COOKIE_LENGTH = 4096  # characters
-PATHS_WITHOUT_SESSION = frozenset({"/healthz", "/readyz", "/metrics", "/google/risc"})
+PATHS_WITHOUT_SESSION = HEALTH_PATHS | {EVENTS_PATH}
 FOLDERS_WITHOUT_SESSION = ("/static/", "/api/", "/.well-known/")
 
 _ID = re.compile(r"[A-Za-z0-9_-]{43}")  # what 32 bytes look like in URL-safe base64

@@ -31,7 +31,9 @@ HEALTH_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS", "PUT", "PATCH", "DELETE"})
 # What a machine sends that is no form: its path and the one type it may have.
-RAW_BODIES = {"/google/risc": "application/secevent+jwt"}
+EVENTS_PATH = "/google/risc"  # of security events
+EVENT_TYPE = "application/secevent+jwt"
+RAW_BODIES = {EVENTS_PATH: EVENT_TYPE}
 _FORM_TYPES = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 _UNREADABLE = "webapp.unreadable"  # environ key: which part of the request is not text
 

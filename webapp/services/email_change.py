@@ -98,14 +98,15 @@ def confirm_email_change(signed_in: SignedIn, raw: str, client: Client) -> None:
     Only from within the account. Otherwise Mallory could ask for Alice's address, and Alice, who presses the button in
     her mail, would make an account hers of which Mallory keeps the link that undoes it.
 
-    Raises LinkInvalid and its kin; LinkReplaced where the address found another owner meanwhile; TooManyAttempts.
+    Raises LinkInvalid and its kin; LinkReplaced where the address found another owner meanwhile; TooManyAttempts;
+    NotSignedIn where the session was ended meanwhile.
     """
     runtime().throttle.hit(Limit.LINK_NETWORK, network_of(client.ip))
     try:
         with transaction() as tx:
+            user, _ = lock_live(tx, signed_in)
             spent = spend_token(tx, raw, Purpose.CHANGE_EMAIL)
-            user = tx.get_one(User, spent.user_id, with_for_update=True)
-            if user.id != signed_in.user_id:
+            if user.id != spent.user_id:
                 raise LinkInvalid
             if user.email_key != spent.data["from"]:
                 raise LinkReplaced

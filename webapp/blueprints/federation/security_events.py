@@ -5,13 +5,11 @@ from flask import Response, abort, jsonify, make_response, request
 from webapp.blueprints.federation.blueprint import bp
 from webapp.errors import EventRefused
 from webapp.http.client import client_of
+from webapp.http.request_checks import EVENT_TYPE, EVENTS_PATH
 from webapp.services.cross_account import receive_events
 
-EVENT_TYPE = "application/secevent+jwt"
-RISC_PATH = "/google/risc"
 
-
-@bp.post(RISC_PATH)
+@bp.post(EVENTS_PATH)
 def events() -> Response:
     """Take a security event token. 202 once what follows from it is done."""
     if request.mimetype != EVENT_TYPE:
