@@ -2,7 +2,7 @@
 
 PYTHON := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help run test fuzz check format cover translations lock lock-check audit sbom shots bench bench-api growth asvs clean
+.PHONY: help run test fuzz check format cover translations lock lock-check audit sbom shots bench bench-api bench-inside growth asvs clean
 .NOTPARALLEL:
 
 help: ## List what can be made
@@ -71,6 +71,10 @@ bench-api: ## Measure tokens in-process, how soon a sign-out holds on every work
 	@$(PYTHON) -m bench.tokens
 	@$(PYTHON) -m bench.revocation
 	@$(PYTHON) -m bench.rows
+
+bench-inside: ## Measure where the time of a call goes, in-process; ARGS='--write docs/performance.md' keeps it
+	@scripts/venv.sh requirements-dev.txt
+	@$(PYTHON) -m bench.inside $(ARGS)
 
 growth: ## Measure the same calls with a thousand and a million rows in each table; ARGS='--write docs/scaling.md' keeps it
 	@scripts/venv.sh requirements-dev.txt

@@ -72,6 +72,7 @@ def test_over_https_it_tells_the_cookies_and_the_proxies_that_the_outside_sees(n
         ({"ARGON2_MEMORY_KIB": 8192}, "settings", "ARGON2_TIME_COST and ARGON2_MEMORY_KIB are below 2 and 19456"),
         ({"PUBLIC_URL": "https://login.example.com"}, "proxies", "Set it to the number of proxies in front"),
         ({**PRODUCTION, "SECURITY_CONTACT": ""}, "settings", "SECURITY_CONTACT is not set"),
+        ({"SECRET_KEY": "Xq3" * 10 + ",Zr8kP"}, "secret key", "could never stand in SECRET_KEY_FALLBACKS"),
         (PRODUCTION, "mail", "set MAIL_URL to smtp:// or smtps://"),
         ({"MAIL_URL": "smtp://127.0.0.1:1"}, "mail", "does not answer (ConnectionRefusedError)"),
         ({"MAIL_URL": "file:/dev/null/mail"}, "mail", "does not answer (NotADirectoryError)"),

@@ -60,6 +60,9 @@ def _settings(settings: Settings) -> Finding:
 
 
 def _secret_key(settings: Settings) -> Finding:
+    if "," in settings.SECRET_KEY:
+        advice = "holds a comma, so it could never stand in SECRET_KEY_FALLBACKS: choose another before it is used"
+        return Finding("secret key", False, advice)
     file = settings.INSTANCE_PATH / "secret_key"
     if os.environ.get("SECRET_KEY") or not file.exists():
         return Finding("secret key", True, "from the environment")
