@@ -18,9 +18,11 @@ _PRIVATE_WORDS = frozenset(
 _HARMLESS_KEYS = frozenset({"status_code", "exit_code"})
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Za-z][a-z]*")
 
-_LOCAL, _DOMAIN = r"[\w.+%'!#$&*/=?^{|}~-]", r"[\w-]{1,63}(?:\.[\w-]{1,63}){0,8}"
-# One after the other without anything between: what ends one may begin the next.
-_EMAIL = re.compile(rf"(?<!{_LOCAL}){_LOCAL}{{1,256}}+@{_DOMAIN}(?:{_LOCAL}{{0,256}}+@{_DOMAIN})*")
+# Several with nothing but a sign between them are taken as one: what ends one may begin the next.
+_EMAIL = re.compile(
+    r"(?<![\w.+%'!#$&*/=?^{|}~-])[\w.+%'!#$&*/=?^{|}~-]{1,256}+@[\w-]{1,63}(?:\.[\w-]{1,63}){0,8}"
+    r"(?:[\w.+%'!#$&*/=?^{|}~-]{0,256}+@[\w-]{1,63}(?:\.[\w-]{1,63}){0,8})*"
+)
 _URL_CREDENTIALS = re.compile(r"://[^\s/@\"']{1,512}@")
 _QUERY = re.compile(r"(?<=[\w/])\?[\w%.~+-]{1,128}=[^\s\"'<>]*")
 _SQL_VALUES = re.compile(r"\[parameters: .*?(?:\]$|\Z)|(?<=Failing row contains ).*$|(?<=DETAIL:).*$", re.DOTALL | re.M)
