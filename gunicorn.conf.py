@@ -99,8 +99,8 @@ def post_worker_init(worker: Any) -> None:
     from webapp.http import background  # here, so that the master loads none of the application
 
     background.ensure_started(worker.wsgi)
-    # What the application is made of stays: two hundred thousand objects, which the collector would look through now and
-    # then, and hold up every thread for fifty milliseconds.
+    # What the application is made of stays: two hundred thousand objects, which the collector would look through now
+    # and then, and hold up every thread for fifty milliseconds.
     gc.collect()
     gc.freeze()
 

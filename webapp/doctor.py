@@ -60,7 +60,7 @@ def _settings(settings: Settings) -> Finding:
 
 
 def _secret_key(settings: Settings) -> Finding:
-    if "," in settings.SECRET_KEY:
+    if not settings.can_replace_secret_key:
         advice = "holds a comma, so it could never stand in SECRET_KEY_FALLBACKS: choose another before it is used"
         return Finding("secret key", False, advice)
     file = settings.INSTANCE_PATH / "secret_key"

@@ -232,6 +232,11 @@ class Settings(ProviderSettings):
         return self.configured_providers(is_development=self.APP_ENV == "development")
 
     @property
+    def can_replace_secret_key(self) -> bool:
+        """Whether SECRET_KEY could stand in SECRET_KEY_FALLBACKS, which commas take apart."""
+        return "," not in self.SECRET_KEY
+
+    @property
     def is_https(self) -> bool:
         """Whether users come over https, which decides cookie names and HSTS."""
         return self.PUBLIC_URL.startswith("https:")
