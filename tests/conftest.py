@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -130,3 +131,9 @@ def new_user(app: Flask, mailbox: Mailbox) -> NewUser:
 def alice(new_user: NewUser) -> str:
     """The address of a confirmed account."""
     return new_user()
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays: the collector need not look through it again and again."""
+    gc.collect()
+    gc.freeze()
