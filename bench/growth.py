@@ -81,7 +81,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000, help="in each table of the large one")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=2.0)
+    parser.add_argument("--seconds", type=int, default=2, help="length of a slice; wrk knows whole ones")
     parser.add_argument("--stores", choices=["sqlite", "postgres"], help="default: both")
     parser.add_argument("--write", type=Path, metavar="FILE", help="put the table into this document")
     return parser.parse_args()

@@ -37,7 +37,7 @@ class Options:
     """How long to measure."""
 
     rounds: int
-    seconds: float
+    seconds: int
     only: str
     stores: tuple[str, ...]
     output: Path | None
@@ -150,7 +150,7 @@ def hashing_at(costs: Mapping[str, str]) -> PasswordHashing:
 def _options() -> Options:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="slices for each side")
-    parser.add_argument("--seconds", type=float, default=3.0, help="length of a slice")
+    parser.add_argument("--seconds", type=int, default=3, help="length of a slice")
     parser.add_argument("--only", default="", help="operations whose names hold this")
     parser.add_argument("--stores", choices=["sqlite", "postgres"], help="one kind of stores; default: both")
     parser.add_argument("--write", type=Path, metavar="FILE", help="put the tables into this document")

@@ -1,25 +1,21 @@
 """How the database is talked to: timeouts, pragmas, the pool, nothing of the values in errors."""
 
-import select
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import psycopg
 from flask import Flask
-from psycopg.abc import PQGen
 from sqlalchemy import Connection, Engine, Pool, event
 from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.exc import OperationalError
 
+from webapp.postgresql import IDLE, UNAVAILABLE, ImpatientConnection, QuietCursor
 from webapp.settings import Settings
 
 CONNECTIONS_A_REQUEST = 2  # its unit of work, and beside it the session store or a counter, which commit on their own
 CONNECTIONS_BESIDE = 2  # the same for the background thread
 ASKED_AFTER = 1.0  # seconds unused after which a connection is asked whether it is alive
-IDLE = psycopg.pq.TransactionStatus.IDLE
-T = TypeVar("T")
 
 
 def configure_database(app: Flask, settings: Settings) -> None:
@@ -42,6 +38,7 @@ def configure_database(app: Flask, settings: Settings) -> None:
         options |= {
             "pool_pre_ping": True,  # a restarted server costs no request
             "connect_args": {
+                "cursor_factory": QuietCursor,
                 "autocommit": True,  # where a transaction begins is said by us; see _tune_postgresql
                 "connect_timeout": max(2, int(wait)),  # seconds; the driver takes no less than 2
                 "options": f"-c lock_timeout={lock} -c statement_timeout={statement} "
@@ -178,36 +175,3 @@ def _end_what_was_begun(engine: Engine) -> None:
     dialect = engine.dialect
     dialect.do_commit = if_begun(dialect.do_commit)  # type: ignore[method-assign, assignment]
     dialect.do_rollback = if_begun(dialect.do_rollback)  # type: ignore[method-assign, assignment]
-
-
-UNAVAILABLE = (
-    psycopg.errors.UndefinedTable,  # the migrations have not run
-    psycopg.errors.UndefinedColumn,
-    psycopg.errors.ReadOnlySqlTransaction,  # a standby, or a server that ran out of space
-    psycopg.errors.IdleInTransactionSessionTimeout,
-)
-
-
-class ImpatientConnection(psycopg.Connection[Any]):
-    """A connection that gives up on a server that neither answers nor goes away: frozen, or behind a dead network.
-
-    The server's own timeouts cannot help there, and the driver by itself waits for ever.
-    """
-
-    patience: float | None = None  # seconds
-    used_at = float("-inf")  # time.monotonic()
-
-    def is_hung_up(self) -> bool:
-        """Whether there is anything to read although nothing was asked: the end, or a farewell before it."""
-        looking = select.poll()
-        looking.register(self.fileno(), select.POLLIN)
-        return bool(looking.poll(0))
-
-    def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
-        """As psycopg's, within `patience`. A connection that still waits for its answer then is of no more use."""
-        try:
-            return super().wait(gen, interval, self.patience if timeout is None else timeout)
-        except psycopg.OperationalError:
-            if self.pgconn.transaction_status == psycopg.pq.TransactionStatus.ACTIVE:
-                self.close()
-            raise

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from flask import Flask
@@ -142,3 +143,21 @@ def test_an_application_that_is_made_has_opened_nothing(new_app: NewApp) -> None
     assert runtime.single.pool is pool
     assert runtime.key_ring._known.keys == {}
     assert runtime.revoked.age == float("inf")
+
+
+@POSTGRES_ONLY
+def test_columns_are_described_as_the_driver_would_when_somebody_looks(new_app: NewApp) -> None:
+    with runtime_of(new_app()).engine.connect() as connection:
+        driver = connection.connection.dbapi_connection
+        assert driver is not None
+        quiet, plain = driver.cursor(), psycopg.Cursor(driver)  # type: ignore[arg-type]
+        for cursor in (quiet, plain):
+            cursor.execute("SELECT 1::int AS one, 'a'::text AS two, now() AS three")
+        described, usual = quiet.description, plain.description
+        assert described is not None
+        assert usual is not None
+        assert [tuple(column) for column in described] == [tuple(column) for column in usual]
+        assert (len(described), described[1].name, described[-1].name) == (3, "two", "three")
+        assert [column.name for column in described[:2]] == ["one", "two"]
+        quiet.execute("UPDATE users SET name = name")
+        assert quiet.description is None
