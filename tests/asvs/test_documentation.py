@@ -494,7 +494,7 @@ def test_every_feature_that_browsers_must_have_is_named_with_what_happens_withou
     features = " ".join(row["feature"] for row in rows)
     for feature in ("HTTPS", "HSTS", "CSP", "SameSite", "__Host-", "Sec-Fetch-Site", "Cookies", "JavaScript"):
         assert feature in features
-    for header in (*COMMON_HEADERS, "Content-Security-Policy", "Strict-Transport-Security"):
+    for header in (*COMMON_HEADERS, "Permissions-Policy", "Content-Security-Policy", "Strict-Transport-Security"):
         assert f"`{header}`" in features, f"docs/security.md, Browsers: {header}"
     assert all(row["what it does here"] and row["without it"] for row in rows)
 

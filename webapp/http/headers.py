@@ -36,7 +36,6 @@ COMMON_HEADERS: Final = {
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": PERMISSIONS_POLICY,
 }
 
 
@@ -53,7 +52,9 @@ class SafeHeaders:
         common = {**COMMON_HEADERS, "Cache-Control": "no-store"}
         if settings.is_https:
             common["Strict-Transport-Security"] = HSTS
-        self._of_pages = _lowered({**common, "Content-Security-Policy": page_csp})
+        # What a document may use; what is no document uses nothing, and answers of the API would be twice as long.
+        of_pages = {"Permissions-Policy": PERMISSIONS_POLICY, "Content-Security-Policy": page_csp}
+        self._of_pages = _lowered({**common, **of_pages})
         self._of_data = _lowered({**common, "Content-Security-Policy": DATA_CSP})
 
     def added_to(self, headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
