@@ -62,12 +62,13 @@ def servers() -> Iterator[Servers]:
 
 
 @pytest.fixture(scope="module")
-def api(new_site: NewSite, servers: Servers) -> ApiSite:
+def api(new_site: NewSite, servers: Servers) -> Iterator[ApiSite]:
     cheap = {"ARGON2_TIME_COST": "1", "ARGON2_MEMORY_KIB": "8", "RATELIMIT_ENABLED": "0"}
     stores = {"DATABASE_URL": servers.database_url, "REDIS_URL": servers.valkey.url}
     site = new_site(DATABASE_TIMEOUT_SECONDS=str(TIMEOUT), **cheap, **stores)
     new_person(site, EMAIL)
-    return ApiSite(site)
+    yield ApiSite(site)
+    site.stop()  # before its stores go for good
 
 
 class Crowd:
