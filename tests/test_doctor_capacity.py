@@ -86,6 +86,7 @@ OURS = {"X-Request-ID": "0123456789abcdef-00000001"}
         (502, OURS, "the sign-in page answers 502"),
         (200, {**OURS, "Date": format_datetime(clock.now() - timedelta(hours=1))}, "seconds apart: check NTP"),
         (200, {**OURS, "Date": "yesterday"}, "shows the sign-in page"),
+        (200, {**OURS, "Date": "Thu, 26 Nov 2020 12:00:00 -0000"}, "shows the sign-in page"),
     ],
 )
 def test_what_a_proxy_does_wrong_is_named(

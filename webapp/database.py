@@ -63,8 +63,8 @@ def tune_engine(engine: Engine, settings: Settings) -> None:
 
 class SingleStatements(Engine):
     """An engine on another one's pool, for work that is one statement and so its own transaction. Nothing that is
-    listened for on the other is, here: PostgreSQL is sent the statement and nothing else, and a statement costs a
-    fifth less of the processor.
+    listened for on the other is, here: PostgreSQL is sent the statement and nothing else, and SQLAlchemy goes no way
+    round for listeners.
     """
 
     def __init__(self, engine: Engine) -> None:

@@ -20,7 +20,7 @@ UNAVAILABLE = (
 
 class Columns(Sequence[psycopg.Column]):
     """What a result's columns are, each found out when it is asked for. Once SQLAlchemy knows a statement it only asks
-    whether there are any, and the driver by itself would make an object of each: a fifth of what a reading costs.
+    whether there are any, and the driver by itself would make an object of each.
     """
 
     def __init__(self, cursor: psycopg.Cursor[Any], amount: int) -> None:

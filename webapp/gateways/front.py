@@ -46,6 +46,7 @@ def look_at_front(public_url: str) -> Front:
 
 def _date(value: str) -> datetime | None:
     try:
-        return parsedate_to_datetime(value)
+        told = parsedate_to_datetime(value)
     except ValueError:
         return None
+    return told if told.tzinfo is not None else None  # "-0000" says of no zone that it is one

@@ -8,9 +8,7 @@ from flask.json.provider import DefaultJSONProvider
 
 
 class JsonAnswers(DefaultJSONProvider):
-    """Flask's, but for answers, which msgspec writes in a tenth of the time: plain values only, in the order that a
-    schema gives them.
-    """
+    """Flask's, but for answers, which msgspec writes faster: plain values only, in the order of their schema."""
 
     ensure_ascii = False  # Korean stays readable
 

@@ -49,7 +49,8 @@ def schedule_deletion(signed_in: SignedIn, client: Client, *, password: str | No
 def delete_due_accounts(limit: int) -> int:
     """Delete, a slice at a time, accounts whose waiting time is over; how many. What belongs to a user goes with the
     row (ON DELETE CASCADE), so nothing personal remains once the last mail is out. Of what a user may have very many
-    the rows go before, in slices of their own: an account with more of them than that takes several rounds.
+    the rows go before, in slices of their own: an account with more of them than that takes several rounds, and one
+    that its owner keeps at the very last moment may have lost its log.
     """
     for model in _MANY_OF_A_USER:
         _drop_rows_of_due_accounts(model, limit)
