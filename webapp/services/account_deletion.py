@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, exists, or_, select
+from sqlalchemy import exists, or_, select
 
 from webapp import clock
 from webapp.models import LoginSession, OneTimeToken, SecurityEvent, User
@@ -17,6 +17,7 @@ from webapp.services.one_time import end_tokens
 from webapp.services.passwords import prove_own_password
 from webapp.services.security_events import log_security, record_event
 from webapp.services.sign_in import end_steps
+from webapp.services.slices import delete_slice
 from webapp.services.transaction import transaction
 
 WAITING_TIME = timedelta(days=7)  # in which signing in offers to keep the account
@@ -67,15 +68,9 @@ def delete_due_accounts(limit: int) -> int:
 
 
 def _drop_rows_of_due_accounts(model: type[SecurityEvent] | type[LoginSession], limit: int) -> None:
+    due = select(User.id).where(User.deletion_due_at <= clock.now())
     for _ in range(_SLICES):
-        due = select(User.id).where(User.deletion_due_at <= clock.now())
-        rows = select(model.id).where(model.user_id.in_(due)).limit(limit).with_for_update(skip_locked=True)
-        with transaction() as tx:
-            gone = tx.execute(
-                delete(model).where(model.id.in_(rows.scalar_subquery())).returning(model.id),
-                execution_options={"synchronize_session": False},
-            ).all()
-        if len(gone) < limit:
+        if delete_slice(model.id, model.user_id.in_(due), limit) < limit:
             return
 
 

@@ -2,10 +2,8 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, or_, select
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy import and_, or_
 
 from webapp import clock
 from webapp.metrics import REMOVED
@@ -24,7 +22,7 @@ from webapp.policy.login_sessions import EndReason
 from webapp.services import outbox, signing_keys
 from webapp.services.account_deletion import delete_due_accounts, drop_unconfirmed_accounts
 from webapp.services.runtime import runtime
-from webapp.services.transaction import transaction
+from webapp.services.slices import delete_slice
 
 SLICE = 500  # rows a transaction, so that no lock is held for long
 # After the absolute limit, and so longer than any browser keeps the cookie: whenever it comes by again, it is told why.
@@ -76,7 +74,7 @@ def _in_slices(job: Callable[[int], int], slices: int) -> int:
 
 
 def _purge_login_sessions(limit: int) -> int:
-    return _delete(LoginSession.id, LoginSession.expires_at < clock.now() - OVER_SESSIONS_KEPT_FOR, limit)
+    return delete_slice(LoginSession.id, LoginSession.expires_at < clock.now() - OVER_SESSIONS_KEPT_FOR, limit)
 
 
 def _purge_ended_apps(limit: int) -> int:
@@ -84,42 +82,32 @@ def _purge_ended_apps(limit: int) -> int:
     by_itself = LoginSession.end_reason.in_((EndReason.SIGNED_OUT, EndReason.REPLACED))
     gone = LoginSession.ended_at < now - wait - ENDED_APPS_KEPT_FOR
     soon_gone = and_(by_itself, LoginSession.ended_at < now - wait - SIGNED_OUT_APPS_KEPT_FOR)
-    return _delete(LoginSession.id, and_(LoginSession.kind == "api", or_(gone, soon_gone)), limit)
+    return delete_slice(LoginSession.id, and_(LoginSession.kind == "api", or_(gone, soon_gone)), limit)
 
 
 def _purge_steps(limit: int) -> int:
-    return _delete(SignInInProgress.id, SignInInProgress.expires_at < clock.now(), limit)
+    return delete_slice(SignInInProgress.id, SignInInProgress.expires_at < clock.now(), limit)
 
 
 def _purge_tokens(limit: int) -> int:
-    return _delete(OneTimeToken.id, OneTimeToken.expires_at < clock.now() - LINKS_KEPT_FOR, limit)
+    return delete_slice(OneTimeToken.id, OneTimeToken.expires_at < clock.now() - LINKS_KEPT_FOR, limit)
 
 
 def _purge_requests(limit: int) -> int:
-    return _delete(AuthorizationRequest.state_hash, AuthorizationRequest.expires_at < clock.now(), limit)
+    return delete_slice(AuthorizationRequest.state_hash, AuthorizationRequest.expires_at < clock.now(), limit)
 
 
 def _purge_trust(limit: int) -> int:
-    return _delete(TrustedBrowser.id, TrustedBrowser.expires_at < clock.now(), limit)
+    return delete_slice(TrustedBrowser.id, TrustedBrowser.expires_at < clock.now(), limit)
 
 
 def _purge_spent(limit: int) -> int:
-    return _delete(SpentValue.value_hash, SpentValue.expires_at < clock.now(), limit)
+    return delete_slice(SpentValue.value_hash, SpentValue.expires_at < clock.now(), limit)
 
 
 def _purge_devices(limit: int) -> int:
-    return _delete(KnownDevice.device_hash, KnownDevice.last_seen_at < clock.now() - DEVICES_KEPT_FOR, limit)
+    return delete_slice(KnownDevice.device_hash, KnownDevice.last_seen_at < clock.now() - DEVICES_KEPT_FOR, limit)
 
 
 def _purge_events(limit: int) -> int:
-    return _delete(SecurityEvent.id, SecurityEvent.at < clock.now() - security_events.KEEP_FOR, limit)
-
-
-def _delete(key: InstrumentedAttribute[Any], condition: ColumnElement[bool], limit: int) -> int:
-    """Delete at most `limit` rows for which `condition` holds."""
-    table = key.class_
-    # Another worker that tidies up at the same time takes other rows.
-    slice_of_keys = select(key).where(condition).limit(limit).with_for_update(skip_locked=True).scalar_subquery()
-    with transaction() as tx:
-        statement = delete(table).where(condition, key.in_(slice_of_keys)).returning(key)
-        return len(tx.execute(statement, execution_options={"synchronize_session": False}).all())
+    return delete_slice(SecurityEvent.id, SecurityEvent.at < clock.now() - security_events.KEEP_FOR, limit)
