@@ -266,7 +266,6 @@ def _start_login_session(tx: Session, user: User, proof: Proof, client: Client, 
         "device_name": client.device_name,
         "generation": generation,
     }
-    tx.flush()  # whose it is may have changed
     tx.connection().execute(_BEGIN, values)
     record_event(tx, user.id, EventKind.SIGNED_IN, client, login_session_id=login_session_id, methods=methods)
     if is_news:
