@@ -8,6 +8,7 @@ from webapp.errors import ProviderUnavailable
 from webapp.findings import Finding
 from webapp.gateways.provider_health import ProviderHealth, look_at_events, look_at_provider
 from webapp.gateways.relying_party import RelyingParty
+from webapp.http.request_checks import EVENTS_PATH
 from webapp.provider_settings import GOOGLE
 from webapp.services.runtime import runtime
 from webapp.settings import Settings
@@ -61,7 +62,7 @@ def _events(settings: Settings) -> Finding:
         return Finding("risc", True, "off: GOOGLE_RISC_METADATA_URL is not set, so Google's warnings are not heard")
     if not settings.GOOGLE_CLIENT_ID:
         return Finding("risc", False, "off: GOOGLE_RISC_METADATA_URL needs GOOGLE_CLIENT_ID")
-    here = f"events go to {settings.PUBLIC_URL}/google/risc"
+    here = f"events go to {settings.PUBLIC_URL}{EVENTS_PATH}"
     try:
         health = look_at_events(address)
     except ProviderUnavailable as error:
