@@ -3,7 +3,6 @@
 Both stores are away for thirty seconds, as it takes to fail over by hand.
 """
 
-import signal
 import threading
 import time
 import uuid
@@ -50,7 +49,7 @@ class Servers:
         self.postgres.start()
 
     def valkey_killed(self) -> None:
-        self.valkey._process.stop(signal.SIGKILL)
+        self.valkey.kill()
         self.valkey.start()
 
 

@@ -37,8 +37,12 @@ class ValkeyServer:
     def stop(self) -> None:
         self._process.stop()
 
-    def close(self) -> None:
+    def kill(self) -> None:
+        """End it as the system does when memory runs out."""
         self._process.stop(signal.SIGKILL)
+
+    def close(self) -> None:
+        self.kill()
         self._directory.remove()
 
     def flush(self) -> None:
