@@ -49,11 +49,9 @@ lock-check: ## Fail where the pinned files are not what `make lock` would write 
 	@scripts/lock.sh --check
 
 audit: ## Look for known weaknesses in everything that is pinned
-	@scripts/venv.sh requirements.txt
 	@scripts/audit.sh audit
 
 sbom: ## Write sbom.json, the list of what the site runs on (CycloneDX)
-	@scripts/venv.sh requirements.txt
 	@scripts/audit.sh sbom
 
 shots: ## Take the screenshots of every page

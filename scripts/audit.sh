@@ -3,14 +3,7 @@
 # sbom.json (CycloneDX). Both work on the pinned files alone, and install nothing of what they name.
 set -eu
 cd "$(dirname "$0")/.."
-requirements=requirements-audit.txt
-if ! cmp -s "$requirements" ".venv-audit/installed-$requirements"; then
-    echo "Installing $requirements (only when it changed)"
-    .venv/bin/python -m venv --clear .venv-audit
-    .venv-audit/bin/python -m pip install --quiet --quiet --disable-pip-version-check --no-deps --require-hashes \
-        --requirement "$requirements"
-    cp "$requirements" ".venv-audit/installed-$requirements"
-fi
+scripts/venv.sh requirements-audit.txt .venv-audit
 
 case $1 in
 audit)
