@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.client import HTTPMessage
@@ -72,6 +72,16 @@ def workers_of(site: LiveSite) -> list[int]:
     """The worker processes that gunicorn's master has now."""
     children = Path(f"/proc/{site.pid}/task/{site.pid}/children").read_text()
     return [int(pid) for pid in children.split()]
+
+
+def wait_for_other_workers(site: LiveSite, gone: Collection[int]) -> None:
+    """Until two workers are there, none of them `gone`. gunicorn starts one only after it is done with the last."""
+
+    def are_there() -> bool:
+        now = workers_of(site)  # once: between two readings a dead one may be taken off the list
+        return len(now) == 2 and not set(gone) & set(now)
+
+    wait_until(are_there)
 
 
 @contextmanager
@@ -148,7 +158,7 @@ def test_a_killed_worker_takes_no_session_and_no_mail_with_it(live_site: LiveSit
         assert Visitor(live_site).submit("/password/forgot", email="killed@example.com") == 200
         for pid in before:  # at once: a mail waits a moment before it is sent
             os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: len(workers_of(live_site)) == 2 and not before & set(workers_of(live_site)))
+        wait_for_other_workers(live_site, before)
     assert person.is_signed_in
     assert Visitor(live_site).open(mail.link.removeprefix(live_site.url))[0] == 200
 

@@ -9,7 +9,7 @@ from tempfile import gettempdir
 from tests.servers.fixtures import NewSite
 from tests.servers.process import wait_until
 from tests.servers.site import LiveSite
-from tests.servers.test_gunicorn import ON_LINUX, Visitor, only, workers_of
+from tests.servers.test_gunicorn import ON_LINUX, Visitor, only, wait_for_other_workers, workers_of
 
 
 def count_of(site: LiveSite, line: str) -> float:
@@ -29,9 +29,9 @@ def test_workers_count_together_and_what_a_killed_one_counted_stays(new_site: Ne
     for number in (0, 1):
         with only(site, number):
             assert count_of(site, visits) == 2
-    before = set(workers_of(site))
-    os.kill(workers_of(site)[0], signal.SIGKILL)
-    wait_until(lambda: len(workers_of(site)) == 2 and set(workers_of(site)) != before)
+    killed = workers_of(site)[0]
+    os.kill(killed, signal.SIGKILL)
+    wait_for_other_workers(site, [killed])
     assert count_of(site, visits) == 2
 
 
@@ -52,7 +52,7 @@ def test_nothing_says_what_killed_workers_do(new_site: NewSite) -> None:
         killed = workers_of(site)[0]
         wait_until(lambda killed=killed: len(gauges_of(site, killed)) > 0)
         os.kill(killed, signal.SIGKILL)
-        wait_until(lambda killed=killed: len(workers_of(site)) == 2 and killed not in workers_of(site))
+        wait_for_other_workers(site, [killed])
         assert gauges_of(site, killed) == []
 
 
@@ -62,7 +62,7 @@ def test_the_figures_outlive_new_workers_and_go_with_their_master(new_site: NewS
     assert Visitor(site).open("/login")[0] == 200
     before = set(workers_of(site))
     os.kill(site.pid, signal.SIGHUP)
-    wait_until(lambda: len(workers_of(site)) == 2 and not before & set(workers_of(site)))
+    wait_for_other_workers(site, before)
     assert count_of(site, 'site_request_seconds_count{endpoint="auth.login",status="2xx"}') == 1
     folders = folders_of(site)
     assert len(folders) == 1
