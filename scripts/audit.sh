@@ -12,7 +12,10 @@ audit)
         if ! told=$(.venv-audit/bin/pip-audit --strict --require-hashes --disable-pip --progress-spinner off \
             --requirement "$file" 2>&1); then
             echo "$told" | tail -n 25 >&2
-            echo "$file: weaknesses, or the list of them could not be asked; what was found stands above" >&2
+            case $told in
+            *"known vulnerabilit"*) echo "$file: there are known weaknesses, listed above" >&2 ;;
+            *) echo "$file: the list of weaknesses could not be asked, so nothing is known" >&2 ;;
+            esac
             exit 1
         fi
         echo "$file: no known weakness"
