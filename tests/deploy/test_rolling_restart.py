@@ -5,7 +5,6 @@ import socket
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from http.client import HTTPConnection
@@ -46,9 +45,18 @@ class BehindProxy(LiveSite):
     def drain_and_stop(self) -> None:
         """As the service files do: out of the proxy's sight first."""
         self.drain_file.touch()
-        time.sleep(4)
+        self.wait_for_the_proxy(503, times=2)  # after the first it may have sent somebody on their way already
         self.stop()
         self.drain_file.unlink()
+
+    def wait_for_the_proxy(self, status: int, *, times: int = 1) -> None:
+        """Until it has asked whether the site is ready, and was told so."""
+        before = self._told(status)
+        wait_until(lambda: self._told(status) >= before + times)
+
+    def _told(self, status: int) -> int:
+        lines = self.log_text.splitlines()
+        return sum("endpoint=ops.readyz" in line and line.endswith(f"status={status}") for line in lines)
 
     def _answers(self) -> bool:
         connection = HTTPConnection("127.0.0.1", self.port, timeout=20)
@@ -180,6 +188,6 @@ def test_while_each_site_is_started_anew_no_request_fails(sites: tuple[Front, li
             seen = len(answers)
             wait_until(lambda seen=seen: len(answers) > seen + 5, seconds=60)
             site.start()
-            time.sleep(3)  # until the proxy has asked whether it is ready
+            site.wait_for_the_proxy(200)
     assert set(answers) == {200, 303}
     assert [front.get(path) for path in ("/metrics", "/readyz")] == [404, 404]
