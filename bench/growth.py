@@ -1,21 +1,20 @@
 """The same calls with a thousand rows in each table that grows, and with a million: `make growth`.
 
-Two sites on one machine, one database each; slices of load alternate. On SQLite the workers' processor time holds the
-database's; on PostgreSQL that is added up, too, from its own processes.
+Two sites on one machine, one database each; slices of load alternate. Processor time is that of the workers, which on
+SQLite holds the database's; that of PostgreSQL's own processes is added to it.
 """
 
 import argparse
 import statistics
 import sys
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.counts import application_of
 from bench.crowd_rows import fill
-from bench.load import Slice, load, median, running
+from bench.load import Slice, load, median, running, worker_seconds
 from bench.operations import Crowd, Script, gather, growing
 from bench.report import replace_part
 from bench.site import CHEAP, SETTINGS, hashing_at
@@ -44,6 +43,25 @@ class Row:
         """As a row of a table."""
         costs = f"{self.small.cost:.0f} | {self.large.cost:.0f} | **{self.ratio:.2f}**"
         return f"| {self.stores} | {self.name} | {costs} | {self.small.p50 / 1e3:.1f} | {self.large.p50 / 1e3:.1f} |"
+
+
+@dataclass(frozen=True)
+class Side:
+    """One call at one of the two sites."""
+
+    crowd: Crowd
+    script: Script
+    postgres: PostgresServer | None
+
+    def load(self, seconds: int) -> Slice:
+        """One slice of it, with what PostgreSQL took of the processor."""
+        before = self._of_the_database()
+        found = load(self.crowd.api.site, self.script(), seconds)
+        calls = found.rate * seconds
+        return replace(found, cost=found.cost + (self._of_the_database() - before) / calls * 1e6)
+
+    def _of_the_database(self) -> float:
+        return 0.0 if self.postgres is None else worker_seconds(self.postgres.pid)
 
 
 @dataclass(frozen=True)
@@ -89,30 +107,27 @@ def _options() -> argparse.Namespace:
 
 def _measure(stores: str, given: argparse.Namespace) -> tuple[list[Row], Tidying]:
     with ExitStack() as stack:
-        own = _servers(stores, stack)
-        small, large = (_crowd(own, rows, stack) for rows in (1_000, given.rows))
+        postgres = None
+        if stores == "postgres":
+            postgres = PostgresServer()
+            stack.callback(postgres.close)
+        small, large = (_crowd(postgres, rows, stack) for rows in (1_000, given.rows))
         scripts = zip(growing(small).items(), growing(large).values(), strict=True)
-        rows = [_compared(stores, name, ((small, one), (large, other)), given) for (name, one), other in scripts]
+        rows = []
+        for (name, one), other in scripts:
+            sides = (Side(small, one, postgres), Side(large, other, postgres))
+            rows.append(_compared(stores, name, sides, given))
         return rows, _tidying(stores, small, large)
 
 
-def _servers(stores: str, stack: ExitStack) -> Callable[[], dict[str, str]]:
-    """Gives the settings of a site with a database of its own."""
-    if stores == "sqlite":
-        return dict
-    postgres = PostgresServer()
-    stack.callback(postgres.close)
-
-    def own() -> dict[str, str]:
+def _crowd(postgres: PostgresServer | None, rows: int, stack: ExitStack) -> Crowd:
+    """A site on a database of its own, with so many rows in each table."""
+    stores = {}
+    if postgres is not None:
         valkey = ValkeyServer()
         stack.callback(valkey.close)
-        return {"DATABASE_URL": postgres.new_database(), "REDIS_URL": valkey.url}
-
-    return own
-
-
-def _crowd(own: Callable[[], dict[str, str]], rows: int, stack: ExitStack) -> Crowd:
-    site = stack.enter_context(running(LiveSite(**SETTINGS, **CHEAP, **own())))
+        stores = {"DATABASE_URL": postgres.new_database(), "REDIS_URL": valkey.url}
+    site = stack.enter_context(running(LiveSite(**SETTINGS, **CHEAP, **stores)))
     site.stop()
     fill(site.environment["DATABASE_URL"], rows)
     site.start()
@@ -120,12 +135,10 @@ def _crowd(own: Callable[[], dict[str, str]], rows: int, stack: ExitStack) -> Cr
     return gather(ApiSite(site), hashing_at(CHEAP))
 
 
-def _compared(
-    stores: str, name: str, sides: tuple[tuple[Crowd, Script], tuple[Crowd, Script]], given: argparse.Namespace
-) -> Row:
-    for crowd, script in sides:
-        load(crowd.api.site, script(), 1.0)
-    found = [[load(crowd.api.site, script(), given.seconds) for crowd, script in sides] for _ in range(given.rounds)]
+def _compared(stores: str, name: str, sides: tuple[Side, Side], given: argparse.Namespace) -> Row:
+    for side in sides:
+        side.load(1)
+    found = [[side.load(given.seconds) for side in sides] for _ in range(given.rounds)]
     ratio = statistics.median(large.cost / small.cost for small, large in found)
     row = Row(stores, name, median([small for small, _ in found]), median([large for _, large in found]), ratio)
     print(row.line, file=sys.stderr)

@@ -49,6 +49,11 @@ class PostgresServer:
             self.close()
             raise
 
+    @property
+    def pid(self) -> int:
+        """The process that starts one for each connection."""
+        return self._process.pid
+
     def start(self) -> None:
         self._process.start()
 
