@@ -44,7 +44,7 @@ def test_commands_that_are_named_are_there(app: Flask) -> None:
         found = app.cli.get_command(None, group)  # type: ignore[arg-type]
         assert found is not None, group
         if command:
-            assert command in found.list_commands(None), (group, command)  # type: ignore[attr-defined, arg-type]
+            assert command in found.list_commands(None), (group, command)
 
 
 def test_settings_that_are_named_are_there() -> None:

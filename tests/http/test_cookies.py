@@ -58,7 +58,7 @@ def wire() -> Wire:
 def app(new_app: NewApp, wire: Wire) -> Flask:
     """The site over https, overheard."""
     app = new_app(PUBLIC_URL="https://login.example.com", **GOOGLE)
-    app.wsgi_app = wire.listening(app.wsgi_app)  # type: ignore[method-assign, assignment]
+    app.wsgi_app = wire.listening(app.wsgi_app)
     return app
 
 

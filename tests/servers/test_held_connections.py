@@ -126,8 +126,8 @@ def test_a_connection_gives_up_in_the_time_that_is_set(new_app: NewApp) -> None:
         told = {name: connection.execute(sa.text(f"SHOW {name}")).scalar() for name in names}
         driver = connection.connection.dbapi_connection
         assert driver is not None
-        assert driver.info.get_parameters()["connect_timeout"] == "4"  # type: ignore[attr-defined]
-        assert driver.patience == 6  # type: ignore[attr-defined]  # seconds for a server that says nothing at all
+        assert driver.info.get_parameters()["connect_timeout"] == "4"
+        assert driver.patience == 6  # seconds for a server that says nothing at all
     assert told == {
         "lock_timeout": "4s",
         "statement_timeout": "5s",
@@ -150,7 +150,7 @@ def test_columns_are_described_as_the_driver_would_when_somebody_looks(new_app: 
     with runtime_of(new_app()).engine.connect() as connection:
         driver = connection.connection.dbapi_connection
         assert driver is not None
-        quiet, plain = driver.cursor(), psycopg.Cursor(driver)  # type: ignore[arg-type]
+        quiet, plain = driver.cursor(), psycopg.Cursor(driver)
         for cursor in (quiet, plain):
             cursor.execute("SELECT 1::int AS one, 'a'::text AS two, now() AS three")
         described, usual = quiet.description, plain.description
