@@ -40,7 +40,13 @@ class Options:
     seconds: int
     only: str
     stores: tuple[str, ...]
+    threads: str
     output: Path | None
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """What all sites are started with."""
+        return {**SETTINGS, "THREADS": self.threads}
 
 
 def main() -> None:
@@ -59,9 +65,9 @@ def main() -> None:
 def _measure(stores: str, directory: Path, options: Options) -> tuple[list[Row], float]:
     with ExitStack() as stack:
         urls, bare_database = _stores(stores, stack)
-        api = ApiSite(stack.enter_context(running(LiveSite(**SETTINGS, **CHEAP, **urls))))
+        api = ApiSite(stack.enter_context(running(LiveSite(**options.settings, **CHEAP, **urls))))
         crowd = gather(api, hashing_at(CHEAP))
-        beside = _beside(crowd, directory, bare_database, stack)
+        beside = _beside(crowd, directory, bare_database, options, stack)
         queries = count_queries(crowd)
         rows = [
             _compared(stores, operation, crowd, beside[operation.beside], queries[operation.name], options)
@@ -85,15 +91,15 @@ def _stores(stores: str, stack: ExitStack) -> tuple[dict[str, str], str]:
     return {"DATABASE_URL": postgres.new_database(), "REDIS_URL": valkey.url}, postgres.new_database()
 
 
-def _beside(crowd: Crowd, directory: Path, database: str, stack: ExitStack) -> dict[str, LiveSite]:
+def _beside(crowd: Crowd, directory: Path, database: str, options: Options, stack: ExitStack) -> dict[str, LiveSite]:
     token = crowd.tokens[0]
     answers = {
         "session": crowd.api.call("GET", "/auth/session", token=token).body,
         "me": crowd.api.call("GET", "/me", token=token).body,
         "page": crowd.visitor.request("GET", "/account"),
     }
-    bare = BareSite(directory, answers, database=database, **SETTINGS)
-    stripped = StrippedSite(**SETTINGS)
+    bare = BareSite(directory, answers, database=database, **options.settings)
+    stripped = StrippedSite(**options.settings)
     return {"bare": stack.enter_context(running(bare)), "stripped": stack.enter_context(running(stripped))}
 
 
@@ -111,7 +117,7 @@ def _compared(stores: str, operation: Operation, crowd: Crowd, beside: LiveSite,
 def _sign_ins(stores: str, urls: dict[str, str], queries: int, options: Options, stack: ExitStack) -> Row:
     """Sign-ins at the cost that a hash has by default, beside nothing but the hash."""
     fresh = {} if stores == "sqlite" else urls
-    site = stack.enter_context(running(LiveSite(**SETTINGS, **fresh)))
+    site = stack.enter_context(running(LiveSite(**options.settings, **fresh)))
     crowd = gather(ApiSite(site), hashing_at({}), first=1000)
     load(site, sign_in(crowd)(), 1.0)
     ours, theirs = [], []
@@ -153,10 +159,11 @@ def _options() -> Options:
     parser.add_argument("--seconds", type=int, default=3, help="length of a slice")
     parser.add_argument("--only", default="", help="operations whose names hold this")
     parser.add_argument("--stores", choices=["sqlite", "postgres"], help="one kind of stores; default: both")
+    parser.add_argument("--threads", default="8", help="of each worker")
     parser.add_argument("--write", type=Path, metavar="FILE", help="put the tables into this document")
     given = parser.parse_args()
     stores = (given.stores,) if given.stores else ("sqlite", "postgres")
-    return Options(given.rounds, given.seconds, given.only, stores, given.write)
+    return Options(given.rounds, given.seconds, given.only, stores, given.threads, given.write)
 
 
 if __name__ == "__main__":
