@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import time
 from contextlib import suppress
 from datetime import timedelta
@@ -20,7 +21,7 @@ from tests.providers.keys import ec_key, rsa_key
 from tests.rows import on_sqlite
 from webapp import clock
 from webapp.errors import ProviderAnswerRefused, ProviderUnavailable, TokenExpired, TokenInvalid
-from webapp.gateways import id_token
+from webapp.gateways import event_issuer, id_token
 from webapp.gateways.provider_keys import count_keys
 from webapp.gateways.provider_metadata import _checked
 from webapp.http.browser_session import BrowserSession, packed, unpacked
@@ -149,3 +150,17 @@ def test_what_a_provider_publishes_is_used_or_passed_over(data: st.DataObject) -
     }
     with suppress(ProviderUnavailable):
         _checked(data.draw(mutated_object(document)), "https://id.example", is_secure=True)
+
+
+@fuzzed
+@given(st.data())
+def test_what_an_issuer_of_events_publishes_is_its_own_or_passed_over(data: st.DataObject) -> None:
+    document = {"issuer": "https://id.example/", "jwks_uri": "https://keys.example/keys"}
+    told = data.draw(st.one_of(st.just(document), mutated_object(document)))
+    try:
+        taken = event_issuer._checked(told, "https://id.example/.well-known/risc-configuration")
+    except ProviderUnavailable:
+        assert told != document
+        return
+    assert re.match(r"https://id\.example([/?]|$)", taken["issuer"], re.I), taken
+    assert taken["jwks_uri"].lower().startswith("https://")

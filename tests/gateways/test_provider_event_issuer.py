@@ -104,6 +104,7 @@ Document = Callable[[LyingProvider], object]
         pytest.param(lambda p: {"issuer": f"{p.issuer}/"}, id="no keys"),
         pytest.param(lambda p: {"issuer": f"{p.issuer}/", "jwks_uri": "file:///etc/passwd"}, id="keys in a file"),
         pytest.param(lambda p: {"issuer": f"{p.issuer}/", "jwks_uri": "/keys"}, id="keys nowhere"),
+        pytest.param(lambda p: {"issuer": f"{p.issuer}/", "jwks_uri": "http://a@b.example/k"}, id="keys of somebody"),
     ],
 )
 def test_a_configuration_that_does_not_fit_is_not_used(

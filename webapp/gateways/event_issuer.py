@@ -11,6 +11,7 @@ from webapp.errors import ProviderUnavailable
 from webapp.gateways.id_token import verify_event_token
 from webapp.gateways.provider_http import Outbound, get_json
 from webapp.gateways.provider_keys import ProviderKeys
+from webapp.gateways.provider_metadata import address_in
 
 CONFIGURATION_FRESH: Final = 3600.0  # seconds
 
@@ -44,12 +45,14 @@ class EventIssuer:
 
     def _fetched(self, session: OAuth2Session) -> dict[str, str]:
         document, _ = get_json(session, self._url)
-        own, checked = urlsplit(self._url), {}
-        for name in ("issuer", "jwks_uri"):
-            value = document.get(name)
-            parts = urlsplit(value) if isinstance(value, str) else None
-            # The issuer is whoever publishes the document; the keys may lie on another host of theirs.
-            if parts is None or parts.scheme != own.scheme or (name == "issuer" and parts.netloc != own.netloc):
-                raise ProviderUnavailable(reason=name)
-            checked[name] = str(value)
-        return checked
+        return _checked(document, self._url)
+
+
+def _checked(document: Mapping[str, Any], url: str) -> dict[str, str]:
+    """The two addresses. The issuer is whoever publishes the document; the keys may lie on another host of theirs."""
+    own = urlsplit(url)
+    checked = {name: address_in(document, name, is_secure=own.scheme == "https") for name in ("issuer", "jwks_uri")}
+    issuer = urlsplit(checked["issuer"])
+    if (issuer.scheme, issuer.netloc) != (own.scheme, own.netloc):
+        raise ProviderUnavailable(reason="issuer")
+    return checked

@@ -76,9 +76,9 @@ def _checked(document: Mapping[str, Any], issuer: str, *, is_secure: bool) -> Me
     offers_post = isinstance(methods, list) and "client_secret_post" in methods
     return Metadata(
         issuer=str(told),
-        authorization_endpoint=_address(document, "authorization_endpoint", is_secure=is_secure),
-        token_endpoint=_address(document, "token_endpoint", is_secure=is_secure),
-        jwks_uri=_address(document, "jwks_uri", is_secure=is_secure),
+        authorization_endpoint=address_in(document, "authorization_endpoint", is_secure=is_secure),
+        token_endpoint=address_in(document, "token_endpoint", is_secure=is_secure),
+        jwks_uri=address_in(document, "jwks_uri", is_secure=is_secure),
         userinfo_endpoint=_optional(document, "userinfo_endpoint", is_secure=is_secure),
         revocation_endpoint=_optional(document, "revocation_endpoint", is_secure=is_secure),
         sends_issuer=document.get("authorization_response_iss_parameter_supported") is True,
@@ -87,10 +87,11 @@ def _checked(document: Mapping[str, Any], issuer: str, *, is_secure: bool) -> Me
 
 
 def _optional(document: Mapping[str, Any], name: str, *, is_secure: bool) -> str | None:
-    return _address(document, name, is_secure=is_secure) if document.get(name) is not None else None
+    return address_in(document, name, is_secure=is_secure) if document.get(name) is not None else None
 
 
-def _address(document: Mapping[str, Any], name: str, *, is_secure: bool) -> str:
+def address_in(document: Mapping[str, Any], name: str, *, is_secure: bool) -> str:
+    """An address that a document names, where it may be called at all. Raises ProviderUnavailable."""
     value = document.get(name)
     try:
         parts = split(value) if isinstance(value, str) and value.isascii() and value.isprintable() else None
