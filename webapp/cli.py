@@ -20,6 +20,7 @@ from webapp.gateways.mail_transport import transport_for
 from webapp.http.mail_rendering import render
 from webapp.services import housekeeping, outbox, signing_keys
 from webapp.services import users as user_service
+from webapp.services.operating_figures import outbox_figures
 from webapp.services.runtime import runtime
 
 
@@ -167,7 +168,7 @@ def retire(kid: str) -> None:
 def send(limit: int) -> None:
     """Send the mails that are due, as the workers do; for cron, or after a mail server was away."""
     sent = outbox.send_due(render, transport_for(runtime().settings), limit=limit)
-    click.echo(f"{sent} sent, {outbox.pending().waiting} waiting")
+    click.echo(f"{sent} sent, {outbox_figures().told}")
 
 
 @click.command("doctor")

@@ -16,7 +16,7 @@ from webapp.doctor_providers import examine_providers
 from webapp.findings import Finding
 from webapp.gateways.mail_transport import MailFailed, transport_for
 from webapp.policy.signing_keys import CLOCK_SKEW, is_due
-from webapp.services import outbox
+from webapp.services.operating_figures import outbox_figures
 from webapp.services.runtime import runtime
 from webapp.services.schema import find_schema
 from webapp.services.signing_keys import KeyOverview, KeyState, list_keys
@@ -142,10 +142,10 @@ def _mail(settings: Settings) -> Finding:
 
 
 def _outbox() -> Finding:
-    pending = outbox.pending()
-    late = pending.oldest is not None and pending.oldest > OLDEST_MAIL
+    found = outbox_figures()
+    late = found.oldest_seconds > OLDEST_MAIL.total_seconds()
     advice = "; mails wait too long: look for mail_postponed in the log" if late else ""
-    return Finding("outbox", not late, f"{pending.waiting} waiting{advice}")
+    return Finding("outbox", not late, f"{found.told}{advice}")
 
 
 def _signing_keys() -> Finding:

@@ -18,7 +18,8 @@ from tests.mail_server import MailServer, running_mail_server
 from webapp import clock
 from webapp.gateways.mail_transport import MailTemporarilyFailed
 from webapp.models import OutboxMessage
-from webapp.services import outbox
+from webapp.services import operating_figures, outbox
+from webapp.services.operating_figures import OutboxFigures, outbox_figures
 from webapp.services.outbox import OutgoingMail
 from webapp.services.transaction import transaction
 
@@ -163,7 +164,7 @@ def test_a_mail_for_nobody_is_a_row_like_others_and_is_never_sent(house: MailHou
     assert house.rings == [None]
     assert (house.row.outcome, house.row.sealed, house.row.attempts) == ("nobody", b"", 0)
     assert house.send() == 0
-    assert outbox.pending() == outbox.Pending(0, None)
+    assert outbox_figures() == OutboxFigures(0, 0)
 
 
 def test_a_mail_that_fails_is_tried_again_after_growing_waits_and_given_up_after_three_days(
@@ -287,12 +288,17 @@ def test_finished_mails_are_forgotten_after_a_week_slice_by_slice(house: MailHou
     assert house.row.finished_at is None
 
 
-def test_operators_see_how_much_waits_and_for_how_long(house: MailHouse, at: time_machine.Traveller) -> None:
-    assert outbox.pending() == outbox.Pending(0, None)
+def test_operators_see_how_much_waits_and_for_how_long(
+    house: MailHouse, at: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert outbox_figures() == OutboxFigures(0, 0)
     house.enqueue()
     at.shift(90)
     house.enqueue()
-    assert outbox.pending() == outbox.Pending(2, timedelta(seconds=90))
+    assert outbox_figures() == OutboxFigures(2, 90)
+    assert outbox_figures().told == "2 waiting"
+    monkeypatch.setattr(operating_figures, "MOST_COUNTED", 2)
+    assert outbox_figures().told == "2 or more waiting"
 
 
 def test_twenty_threads_of_two_processes_send_fifty_mails_once_each(house: MailHouse, server: MailServer) -> None:

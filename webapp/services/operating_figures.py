@@ -1,4 +1,4 @@
-"""What only a look into the stores tells, for `/metrics`: asked when somebody looks, and without counting it all."""
+"""What only a look into the stores tells, for operators: asked when somebody looks, and without counting it all."""
 
 from dataclasses import dataclass
 
@@ -21,6 +21,11 @@ class OutboxFigures:
 
     waiting: int
     oldest_seconds: float
+
+    @property
+    def told(self) -> str:
+        """How many, in words that do not take the most that is counted for all."""
+        return f"{self.waiting} or more waiting" if self.waiting == MOST_COUNTED else f"{self.waiting} waiting"
 
 
 def outbox_figures() -> OutboxFigures:

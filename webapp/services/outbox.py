@@ -15,7 +15,7 @@ from email.message import EmailMessage
 from typing import Any, cast
 
 import structlog
-from sqlalchemy import CursorResult, Executable, delete, func, select, update
+from sqlalchemy import CursorResult, Executable, delete, select, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -73,14 +73,6 @@ class OutgoingMail:
     locale: str
     params: Mapping[str, str] = field(repr=False)
     request_id: str = ""  # of the request that caused it; empty where a command did
-
-
-@dataclass(frozen=True)
-class Pending:
-    """What waits in the outbox."""
-
-    waiting: int
-    oldest: timedelta | None  # how long the oldest has waited
 
 
 @dataclass(frozen=True)
@@ -144,14 +136,6 @@ def purge(limit: int) -> int:
     """Delete up to `limit` rows that were finished KEPT_AFTER_THE_END ago; return how many there were."""
     over = select(OutboxMessage.id).where(OutboxMessage.finished_at < clock.now() - KEPT_AFTER_THE_END).limit(limit)
     return _write(delete(OutboxMessage).where(OutboxMessage.id.in_(over.scalar_subquery())))
-
-
-def pending() -> Pending:
-    """How much waits, and for how long: for operators."""
-    query = select(func.count(), func.min(OutboxMessage.created_at)).where(OutboxMessage.finished_at.is_(None))
-    with transaction() as tx:
-        waiting, oldest = tx.execute(query).one()
-    return Pending(waiting, clock.now() - oldest if waiting else None)
 
 
 def _new_message(event: str, content: Mapping[str, Any]) -> OutboxMessage:
