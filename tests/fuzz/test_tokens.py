@@ -156,7 +156,11 @@ def test_what_a_provider_publishes_is_used_or_passed_over(data: st.DataObject) -
 @given(st.data())
 def test_what_an_issuer_of_events_publishes_is_its_own_or_passed_over(data: st.DataObject) -> None:
     document = {"issuer": "https://id.example/", "jwks_uri": "https://keys.example/keys"}
-    told = data.draw(st.one_of(st.just(document), mutated_object(document)))
+    foreign = ["https://evil.example/", "https://id.example.evil/", "http://id.example/", "https://id.example:8443/"]
+    lied = st.sampled_from(
+        [{**document, "issuer": issuer} for issuer in [*foreign, "https://a@id.example", "https://["]]
+    )
+    told = data.draw(st.one_of(st.just(document), lied, lied.flatmap(mutated_object), mutated_object(document)))
     try:
         taken = event_issuer._checked(told, "https://id.example/.well-known/risc-configuration")
     except ProviderUnavailable:
