@@ -87,7 +87,7 @@ class Settings(ProviderSettings):
     SECURITY_CONTACT: str = ""  # mailto: or https: address for /.well-known/security.txt; empty: no such page
     TRUSTED_PROXIES: Whole = Field(default=0, ge=0, le=10)  # how many in front may be believed
     RATELIMIT_ENABLED: bool = True
-    DRAIN_FILE: Path | None = None  # while it is there, /readyz sends proxies elsewhere
+    DRAIN_FILE: Path | None = None  # while it is there, /healthz sends proxies elsewhere
     METRICS_TOKEN: str = Field(default="", repr=False)  # who shows it may read /metrics from elsewhere
     FLASK_DEBUG: bool = False  # Flask's own switch, read here to refuse it in production
     LOG_LEVEL: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -50,18 +50,18 @@ class BehindProxy(LiveSite):
         self.drain_file.unlink()
 
     def wait_for_the_proxy(self, status: int, *, times: int = 1) -> None:
-        """Until it has asked whether the site is ready, and was told so."""
+        """Until it has asked whether the site is well, and was told so."""
         before = self._told(status)
         wait_until(lambda: self._told(status) >= before + times)
 
     def _told(self, status: int) -> int:
         lines = self.log_text.splitlines()
-        return sum("endpoint=ops.readyz" in line and line.endswith(f"status={status}") for line in lines)
+        return sum("endpoint=ops.healthz" in line and line.endswith(f"status={status}") for line in lines)
 
     def _answers(self) -> bool:
         connection = HTTPConnection("127.0.0.1", self.port, timeout=20)
         try:
-            connection.request("GET", "/readyz")
+            connection.request("GET", "/healthz")
             return connection.getresponse().status == 200
         except OSError:
             return False
@@ -124,23 +124,23 @@ def busy(*works: Callable[[], int]) -> Iterator[list[int]]:
             thread.join()
 
 
-@pytest.fixture
-def sites(postgres_server: PostgresServer, valkey_server: ValkeyServer) -> Iterator[tuple[Front, list[BehindProxy]]]:
+@contextmanager
+def sites(number: int, **stores: str) -> Iterator[tuple[Front, list[BehindProxy]]]:
+    """So many sites on the same stores, behind one proxy."""
     with ExitStack() as stack:
         folder = ServerDirectory()
         stack.callback(folder.remove)
         port = free_port()
-        stores = {"DATABASE_URL": postgres_server.new_database(), "REDIS_URL": valkey_server.url}
         cheap = {"ARGON2_TIME_COST": "1", "ARGON2_MEMORY_KIB": "8", "RATELIMIT_ENABLED": "0", "SECRET_KEY": "r" * 40}
         small = {"WEB_CONCURRENCY": "1", "THREADS": "4"}
-        both = []
-        for _ in range(2):
-            both.append(BehindProxy(f"http://127.0.0.1:{port}", **stores, **cheap, **small))
-            stack.callback(both[-1].close)
-        front = Front(port, both, folder.path)
+        behind = []
+        for _ in range(number):
+            behind.append(BehindProxy(f"http://127.0.0.1:{port}", **stores, **cheap, **small))
+            stack.callback(behind[-1].close)
+        front = Front(port, behind, folder.path)
         front.process.start()
         stack.callback(front.process.stop)
-        yield front, both
+        yield front, behind
 
 
 class Person:
@@ -173,13 +173,25 @@ class Person:
         return str(answer.body["refresh_token"])
 
 
-@ON_LINUX
-@pytest.mark.timeout(300)  # two sites start twice, on whatever else the machine does
-def test_while_each_site_is_started_anew_no_request_fails(sites: tuple[Front, list[BehindProxy]]) -> None:
-    front, both = sites
+def a_user() -> User:
     now, hashing = clock.now(), PasswordHashing(time_cost=1, memory_kib=8, parallelism=1, concurrency=1)
     user = {"email": EMAIL, "email_key": EMAIL, "name": "", "created_at": now, "email_verified_at": now}
-    SiteRows(both[0]).add(User(**user, password_hash=hashing.hash(PASSWORD), password_changed_at=now))
+    return User(**user, password_hash=hashing.hash(PASSWORD), password_changed_at=now)
+
+
+@ON_LINUX
+@pytest.mark.timeout(300)  # two sites start twice, on whatever else the machine does
+def test_while_each_site_is_started_anew_no_request_fails(
+    postgres_server: PostgresServer, valkey_server: ValkeyServer
+) -> None:
+    stores = {"DATABASE_URL": postgres_server.new_database(), "REDIS_URL": valkey_server.url}
+    with sites(2, **stores) as (front, both):
+        start_each_anew(front, both)
+        assert [front.get(path) for path in ("/metrics", "/readyz")] == [404, 404]
+
+
+def start_each_anew(front: Front, both: list[BehindProxy]) -> None:
+    SiteRows(both[0]).add(a_user())
     person = Person(front)
     with busy(person.read, person.sign_in, person.refresh) as answers:
         for site in both:
@@ -190,4 +202,19 @@ def test_while_each_site_is_started_anew_no_request_fails(sites: tuple[Front, li
             site.start()
             site.wait_for_the_proxy(200)
     assert set(answers) == {200, 303}
-    assert [front.get(path) for path in ("/metrics", "/readyz")] == [404, 404]
+
+
+def test_while_a_store_is_away_the_site_answers_and_not_the_proxy(postgres_server: PostgresServer) -> None:
+    valkey = ValkeyServer()
+    try:
+        with sites(1, DATABASE_URL=postgres_server.new_database(), REDIS_URL=valkey.url) as (front, [site]):
+            valkey.kill()
+            site.wait_for_the_proxy(200, times=2)
+            visitor = Visitor(front)  # type: ignore[arg-type]
+            form = {**visitor.form_of("/login"), "email": EMAIL, "password": PASSWORD}
+            SiteRows(site).add(a_user())
+            status, text, headers = visitor.open("/login", form)
+            assert (status, bool(headers["Retry-After"])) == (503, True)
+            assert "<h1" in text
+    finally:
+        valkey.close()

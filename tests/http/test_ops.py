@@ -33,10 +33,11 @@ def test_readiness_names_what_is_down_and_nothing_more(new_app, tmp_path):
 def test_before_a_stop_proxies_are_sent_elsewhere_while_everybody_is_still_answered(new_app, tmp_path):
     file = tmp_path / "draining"
     client = new_app(DRAIN_FILE=file).test_client()
-    assert client.get("/readyz").status_code == 200
+    assert [client.get(path).status_code for path in ("/healthz", "/readyz")] == [200, 200]
     file.touch()
-    answer = client.get("/readyz")
-    assert (answer.status_code, answer.json) == (503, {"status": "draining"})
+    for path in ("/healthz", "/readyz"):
+        answer = client.get(path)
+        assert (answer.status_code, answer.json) == (503, {"status": "draining"})
     assert client.get("/login").status_code == 200
 
 

@@ -56,9 +56,13 @@ class Visitor:
 
     def submit(self, path: str, **fields: str) -> int:
         """Open a page and send its form."""
+        return self.open(path, {**self.form_of(path), **fields})[0]
+
+    def form_of(self, path: str) -> dict[str, str]:
+        """What a page's form sends by itself."""
         token = _TOKEN.search(self.open(path)[1])
         assert token is not None, path
-        return self.open(path, {"csrf_token": token.group(1), **fields})[0]
+        return {"csrf_token": token.group(1)}
 
     def sign_in(self, email: str, password: str = PASSWORD) -> int:
         return self.submit("/login", email=email, password=password)

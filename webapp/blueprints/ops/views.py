@@ -18,16 +18,16 @@ bp = Blueprint("ops", __name__)
 
 
 @bp.get("/healthz")
-def healthz() -> Response:
-    """The process answers. Touches nothing else."""
-    return jsonify(status="ok")
+def healthz() -> tuple[Response, int]:
+    """The process answers, and asks no store. 503 before a stop, so that proxies send nobody to a site that will not be
+    there. A store that is away is no reason to: all sites miss it, and each tells its visitors better than a proxy.
+    """
+    return (jsonify(status="draining"), 503) if is_draining() else (jsonify(status="ok"), 200)
 
 
 @bp.get("/readyz")
 def readyz() -> tuple[Response, int]:
-    """Whether the stores answer; 503 with the names of those that do not, and nothing more. 503 also before a stop, so
-    that proxies send nobody to a site that will not be there.
-    """
+    """Whether the stores answer; 503 with the names of those that do not, and nothing more. 503 also before a stop."""
     if is_draining():
         return jsonify(status="draining"), 503
     down = stores_that_are_down()
