@@ -29,17 +29,22 @@ REVOKED = Gauge(
 REVOCATION_READ = Gauge(
     "site_revocation_read_timestamp_seconds",
     "When the worker that is furthest behind last read which sessions were ended.",
+    ("set",),  # with a label, nothing is told of a worker that has read nothing yet, nor of gunicorn's master
     multiprocess_mode="livemin",
 )
 REVOCATION_FAILURES = Counter("site_revocation_failures", "Readings of what was ended that failed.")
 CONNECTIONS = Gauge(
-    "site_pool_connections", "Database connections in use and at most.", ("state",), multiprocess_mode="livesum"
+    "site_pool_connections",
+    "Database connections that requests use, and may use at most.",
+    ("state",),
+    multiprocess_mode="livesum",
 )
 MAILS = Counter("site_mails", "Mails that left the outbox, or were tried in vain.", ("outcome",))
 REMOVED = Counter("site_rows_removed", "Rows that housekeeping removed, by what they were.", ("what",))
 BACKGROUND_TURN = Gauge(
     "site_background_turn_timestamp_seconds",
     "When the background thread that is furthest behind last went round.",
+    ("thread",),  # as above
     multiprocess_mode="livemin",
 )
 
@@ -50,8 +55,10 @@ def _of_endpoint(endpoint: str, status: str) -> Histogram:
 
 
 def note_request(endpoint: str | None, status: int, seconds: float) -> None:
-    """Count an answer. Without an endpoint there was no such address, or nothing that can be read as one."""
-    _of_endpoint(endpoint or "none", f"{status // 100}xx").observe(seconds)
+    """Count an answer. Without an endpoint there was no such address, or nothing that can be read as one. An answer of
+    500 is a mistake of ours, and no other one is: it is told apart.
+    """
+    _of_endpoint(endpoint or "none", "500" if status == 500 else f"{status // 100}xx").observe(seconds)
 
 
 @lru_cache(maxsize=1024)

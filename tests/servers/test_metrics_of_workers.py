@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import time
 from pathlib import Path
 from tempfile import gettempdir
 
@@ -68,3 +69,17 @@ def test_the_figures_outlive_new_workers_and_go_with_their_master(new_site: NewS
     assert len(folders) == 1
     site.stop()
     assert not any(folder.exists() for folder in folders)
+
+
+@ON_LINUX
+def test_times_are_of_workers_that_have_one(new_site: NewSite) -> None:
+    site = new_site()
+
+    def told(name: str) -> list[str]:
+        return re.findall(rf"^{name}{{[^}}]*}} (\S+)$", Visitor(site).open("/metrics")[1], re.M)
+
+    wait_until(lambda: bool(told("site_background_turn_timestamp_seconds")))
+    [turn] = told("site_background_turn_timestamp_seconds")
+    assert abs(time.time() - float(turn)) < 300, "no zero of gunicorn's master is among them"
+    assert told("site_revocation_read_timestamp_seconds") == [], "nobody has read yet"
+    assert Visitor(site).open("/api/v1/me")[0] == 401

@@ -16,6 +16,7 @@ import structlog
 from flask import Flask
 from sqlalchemy import QueuePool
 
+from webapp.database import CONNECTIONS_BESIDE
 from webapp.gateways.mail_transport import MailTransport, transport_for
 from webapp.http.mail_rendering import render
 from webapp.metrics import BACKGROUND_TURN, CONNECTIONS
@@ -96,12 +97,12 @@ class Background:
             pause = POLL if worked else min(pause * 2, SLOWEST_POLL)
 
     def _note_turn(self) -> None:
-        BACKGROUND_TURN.set_to_current_time()
+        BACKGROUND_TURN.labels("background").set_to_current_time()
         with self._app.app_context():
             pool = runtime().engine.pool
         if isinstance(pool, QueuePool):
             CONNECTIONS.labels("in_use").set(pool.checkedout())
-            CONNECTIONS.labels("most").set(pool.size())
+            CONNECTIONS.labels("most").set(pool.size() - CONNECTIONS_BESIDE)  # ours, of which none is in use now
 
     def _send(self, process: _Process) -> bool:
         def send() -> None:
@@ -109,6 +110,8 @@ class Background:
             while more and not process.stopping.is_set():
                 sent = outbox.send_due(render, self._transport, limit=BATCH, stopping=process.stopping.is_set)
                 more = sent == BATCH
+                self._note_turn()
+                self._keep_house(process)  # mails that wait by the thousand hold nothing else up
 
         return self._survives("mail", send)
 

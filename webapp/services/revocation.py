@@ -122,7 +122,7 @@ class RevokedSessions:
                 self._ids.update(found)
         self._read_at = began
         REVOKED.set(len(self._ids))
-        REVOCATION_READ.set(now.timestamp())
+        REVOCATION_READ.labels("revoked_sessions").set(now.timestamp())
         # A reading that takes long must not be followed by the next at once: half of the time is for requests.
         took = self._monotonic() - began
         self._due_at = began + max(READ_EVERY.total_seconds(), 2 * took)
