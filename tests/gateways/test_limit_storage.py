@@ -115,3 +115,14 @@ def test_it_knows_whether_the_database_answers(storage, engine):
         storage.incr("alice", MINUTE)
     TABLE.create(engine)
     assert storage.incr("alice", MINUTE) == 1
+
+
+@pytest.mark.parametrize("engine", ["postgres"], indirect=True)
+def test_a_counter_that_is_begun_anew_while_others_go_stays(engine, storage, time):
+    storage.incr("alice", MINUTE)
+    storage.incr("bob", MINUTE)
+    time.shift(2 * MINUTE)
+    with engine.begin() as connection:
+        connection.execute(storage._upsert("alice", timedelta(minutes=1), 1))
+        assert storage.purge(10) == 1, "it neither waits for her row nor takes it"
+    assert (storage.get("alice"), rows(engine)) == (1, 1)

@@ -72,9 +72,11 @@ class SqlStorage(Storage):
     def purge(self, limit: int) -> int:
         """Remove up to `limit` counters whose window is over; how many it were."""
         c = self._table.c
-        over = select(c.key).where(c.expires_at <= clock.now()).order_by(c.expires_at).limit(limit)
+        is_over = c.expires_at <= clock.now()
+        keys = select(c.key).where(is_over).order_by(c.expires_at).limit(limit).with_for_update(skip_locked=True)
         with self._engine.begin() as connection:
-            return connection.execute(delete(self._table).where(c.key.in_(over.scalar_subquery()))).rowcount
+            # Asked again: a counter that was begun anew meanwhile is not over.
+            return connection.execute(delete(self._table).where(is_over, c.key.in_(keys.scalar_subquery()))).rowcount
 
     def _upsert(self, key: str, expiry: timedelta, amount: int) -> Any:
         c, now = self._table.c, clock.now()

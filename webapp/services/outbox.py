@@ -15,7 +15,7 @@ from email.message import EmailMessage
 from typing import Any, cast
 
 import structlog
-from sqlalchemy import CursorResult, Executable, delete, select, update
+from sqlalchemy import CursorResult, Executable, select, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -26,6 +26,7 @@ from webapp.ids import new_id
 from webapp.metrics import MAILS as COUNTED
 from webapp.models import OutboxMessage
 from webapp.services.runtime import runtime
+from webapp.services.slices import delete_slice
 from webapp.services.transaction import after_commit, transaction
 
 # What each mail cannot do without. All may also name `user_agent`, `ip`, `at` (ISO 8601) and one of `expires_minutes`,
@@ -134,8 +135,7 @@ def send_due(
 
 def purge(limit: int) -> int:
     """Delete up to `limit` rows that were finished KEPT_AFTER_THE_END ago; return how many there were."""
-    over = select(OutboxMessage.id).where(OutboxMessage.finished_at < clock.now() - KEPT_AFTER_THE_END).limit(limit)
-    return _write(delete(OutboxMessage).where(OutboxMessage.id.in_(over.scalar_subquery())))
+    return delete_slice(OutboxMessage.id, OutboxMessage.finished_at < clock.now() - KEPT_AFTER_THE_END, limit)
 
 
 def _new_message(event: str, content: Mapping[str, Any]) -> OutboxMessage:
