@@ -96,7 +96,7 @@ loglevel = "warning" if _announce else "info"
 
 def post_worker_init(worker: Any) -> None:
     """Mails that wait from before a restart leave without waiting for the first request."""
-    from webapp.http import background  # here, so that the master loads none of the application
+    from webapp.http import background  # here: nothing of the application is opened before the fork
 
     background.ensure_started(worker.wsgi)
     # What the application is made of stays: two hundred thousand objects, which the collector would look through now
