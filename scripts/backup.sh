@@ -5,7 +5,10 @@ set -eu
 umask 077
 file=${1:?"say where to: scripts/backup.sh FILE"}
 url=${DATABASE_URL:-sqlite:///instance/app.db}
-python=${PYTHON:-$(dirname "$0")/../.venv/bin/python}
+here=$(cd "$(dirname "$0")/.." && pwd)
+python=${PYTHON:-$here/.venv/bin/python}
+case $file in /*) ;; *) file=$PWD/$file ;; esac
+cd "$here" # a relative DATABASE_URL is meant from here, as the site means it
 [ ! -e "$file" ] || { echo "$file is there already" >&2; exit 1; }
 case $url in
 sqlite:///*)
@@ -20,7 +23,7 @@ if target.execute("PRAGMA integrity_check").fetchone() != ("ok",):
     sys.exit("the copy is damaged")
 PYTHON
     ;;
-postgres*) pg_dump --format=custom --no-owner --no-privileges --file="$file" "$(printf %s "$url" | sed 's/^postgres[a-z+]*:/postgresql:/')" ;;
+postgres*) pg_dump --format=custom --no-owner --file="$file" "$(printf %s "$url" | sed 's/^postgres[a-z+]*:/postgresql:/')" ;;
 *) echo "DATABASE_URL is neither SQLite nor PostgreSQL" >&2; exit 1 ;;
 esac
 echo "written: $file"

@@ -1,11 +1,14 @@
 #!/bin/sh
 # Put a copy back: scripts/restore.sh FILE, with the site stopped. DATABASE_URL says where to; that must be empty.
 # Sessions that were ended since the copy would be back: every one is ended, and everybody signs in anew.
+# On PostgreSQL by the owner's role; roles that had rights get them again, and have to be there.
 set -eu
 umask 077
 file=${1:?"say which: scripts/restore.sh FILE"}
 url=${DATABASE_URL:-sqlite:///instance/app.db}
 here=$(cd "$(dirname "$0")/.." && pwd)
+case $file in /*) ;; *) file=$PWD/$file ;; esac
+cd "$here" # a relative DATABASE_URL is meant from here, as the site means it
 python=${PYTHON:-$here/.venv/bin/python}
 case $url in
 sqlite:///*)
@@ -14,9 +17,8 @@ sqlite:///*)
     cp "$file" "$target"
     rm -f "$target-wal" "$target-shm"
     ;;
-postgres*) pg_restore --exit-on-error --no-owner --no-privileges --single-transaction --dbname="$(printf %s "$url" | sed 's/^postgres[a-z+]*:/postgresql:/')" "$file" ;;
+postgres*) pg_restore --exit-on-error --no-owner --single-transaction --dbname="$(printf %s "$url" | sed 's/^postgres[a-z+]*:/postgresql:/')" "$file" ;;
 *) echo "DATABASE_URL is neither SQLite nor PostgreSQL" >&2; exit 1 ;;
 esac
-cd "$here"
 "$python" -m flask --app wsgi db upgrade
 "$python" -m flask --app wsgi sessions revoke-all

@@ -71,7 +71,7 @@ class PostgresServer:
         name = f"test_{next(self._numbers)}"
         source = _name_of(template) if template else "template0"
         self._admin("CREATE DATABASE {} TEMPLATE {}", name, source)
-        return self._url(name)
+        return self.url_of(name)
 
     def template_database(self, key: str, build: Callable[[str], None]) -> str:
         """The URL of the template known as `key`; `build` fills it once and must close its connections."""
@@ -154,7 +154,8 @@ class PostgresServer:
         with self._connection() as connection:
             connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
 
-    def _url(self, name: str) -> str:
+    def url_of(self, name: str) -> str:
+        """The URL of a database, for who may do everything."""
         return f"postgresql+psycopg://postgres@/{name}?host={quote(str(self._directory.path), safe='')}"
 
 
