@@ -18,7 +18,7 @@ from webapp.doctor import examine
 from webapp.errors import DomainError, NotFound, StoreUnavailable
 from webapp.gateways.mail_transport import transport_for
 from webapp.http.mail_rendering import render
-from webapp.services import housekeeping, outbox, signing_keys
+from webapp.services import housekeeping, outbox, resealing, signing_keys
 from webapp.services import users as user_service
 from webapp.services.operating_figures import outbox_figures
 from webapp.services.runtime import runtime
@@ -51,6 +51,7 @@ sessions = PlainGroup("sessions", help="Login sessions: purge, revoke-all.")
 keys = PlainGroup("keys", help="The keys that sign access tokens: list, rotate, retire.")
 keys.unknown = "there is no such key, or it was taken back before"
 mail = PlainGroup("mail", help="The outbox: send.")
+secrets = PlainGroup("secrets", help="What is kept sealed under SECRET_KEY: reseal.")
 
 _REFUSALS = {
     "email_invalid": "that is not an address mail can be sent to",
@@ -61,7 +62,7 @@ _OUTAGE = "a store does not answer as it should; `flask --app wsgi doctor` says 
 
 def register(app: Flask) -> None:
     """Give `flask --app wsgi` its commands."""
-    for group in (users, sessions, keys, mail):
+    for group in (users, sessions, keys, mail, secrets):
         app.cli.add_command(group)
     app.cli.add_command(doctor)
 
@@ -169,6 +170,15 @@ def send(limit: int) -> None:
     """Send the mails that are due, as the workers do; for cron, or after a mail server was away."""
     sent = outbox.send_due(render, transport_for(runtime().settings), limit=limit)
     click.echo(f"{sent} sent, {outbox_figures().told}")
+
+
+@secrets.command("reseal")
+def reseal() -> None:
+    """Seal under today's SECRET_KEY what one of the fallbacks sealed: authenticator apps, providers' tokens. For when
+    every site runs with the new key, and before the fallback goes.
+    """
+    done, lost = resealing.reseal()
+    click.echo(f"{done} sealed anew" + (f", {lost} that no key here opens" if lost else ""))
 
 
 @click.command("doctor")

@@ -17,6 +17,7 @@ from webapp.findings import Finding
 from webapp.gateways.mail_transport import MailFailed, transport_for
 from webapp.policy.signing_keys import CLOCK_SKEW, is_due
 from webapp.services.operating_figures import outbox_figures
+from webapp.services.resealing import count_under_fallbacks
 from webapp.services.runtime import runtime
 from webapp.services.schema import find_schema
 from webapp.services.signing_keys import KeyOverview, KeyState, list_keys
@@ -47,6 +48,8 @@ def examine() -> Iterator[Finding]:
     yield from examine_providers()
     if all(finding.ok for finding in database):
         yield _guarded("outbox", _outbox)
+        if runtime().sealer.has_fallbacks:
+            yield _guarded("fallbacks", _fallbacks)
         yield _guarded("signing keys", _signing_keys)
 
 
@@ -139,6 +142,15 @@ def _mail(settings: Settings) -> Finding:
     address = urlsplit(settings.MAIL_URL)
     encrypted = address.scheme == "smtps" or "starttls=1" in address.query
     return Finding("mail", True, f"the mail server answers{_in_the_clear(address.hostname, encrypted)}")
+
+
+def _fallbacks() -> Finding:
+    left = count_under_fallbacks()
+    if left:
+        return Finding(
+            "fallbacks", True, f"still needed by {left}: `flask --app wsgi secrets reseal`, when every site is anew"
+        )
+    return Finding("fallbacks", True, "needed by tokens of apps only, for 30 days after the new key came")
 
 
 def _outbox() -> Finding:

@@ -30,7 +30,7 @@ ENOUGH_LEFT = timedelta(seconds=60)  # of an access token's life, for whoever ge
 RENEWAL = timedelta(seconds=15)
 POLL = 0.1  # seconds between looks while somebody else renews
 LOOKS = 60  # so many, and then the provider counts as away
-_PURPOSE = "provider grant"
+PURPOSE = "provider grant"
 
 _log = structlog.get_logger("provider_grants")
 
@@ -171,7 +171,7 @@ def _is(identity_id: uuid.UUID, version: int) -> tuple[Any, ...]:
 
 def _write(grant: ProviderGrant, user_id: uuid.UUID, tokens: ProviderTokens) -> None:
     held = {name: value for name, value in asdict(tokens).items() if name in ("access_token", "refresh_token")}
-    grant.sealed = runtime().sealer.seal(json.dumps(held).encode(), purpose=_PURPOSE, bound_to=str(user_id))
+    grant.sealed = runtime().sealer.seal(json.dumps(held).encode(), purpose=PURPOSE, bound_to=str(user_id))
     grant.expires_at = tokens.expires_at
     grant.scope = tokens.scope or grant.scope or ""
     grant.version += 1
@@ -180,7 +180,7 @@ def _write(grant: ProviderGrant, user_id: uuid.UUID, tokens: ProviderTokens) -> 
 
 def _opened(grant: ProviderGrant, user_id: uuid.UUID) -> dict[str, Any]:
     try:
-        held: dict[str, Any] = json.loads(runtime().sealer.open(grant.sealed, purpose=_PURPOSE, bound_to=str(user_id)))
+        held: dict[str, Any] = json.loads(runtime().sealer.open(grant.sealed, purpose=PURPOSE, bound_to=str(user_id)))
     except SealBroken:
         raise NoProviderToken("gone") from None
     return held

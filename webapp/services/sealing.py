@@ -33,6 +33,8 @@ class Sealer:
         if not secret_key:
             raise ValueError("a seal needs a secret key")
         self._own_id = _key_id(secret_key)
+        self.header = FORMAT + self._own_id  # what all begins with that is sealed now
+        self.has_fallbacks = bool(fallbacks)
         # Today's key last, so that it stands even if a fallback had the same id.
         self._secret_keys = {_key_id(key): key for key in (*fallbacks, secret_key)}
 
@@ -42,10 +44,9 @@ class Sealer:
         `purpose` is a fixed name such as "outbox"; `bound_to` ties the value to its place, such as the row's id, so
         that it opens in no other row (ASVS 11.3.3).
         """
-        header = FORMAT + self._own_id
         nonce = secrets.token_bytes(NONCE_LENGTH)  # never reused, and not the caller's to choose (ASVS 11.3.4)
         cipher = _cipher(self._secret_keys[self._own_id], purpose)
-        return header + nonce + cipher.encrypt(nonce, plain, _associated(header, purpose, bound_to))
+        return self.header + nonce + cipher.encrypt(nonce, plain, _associated(self.header, purpose, bound_to))
 
     def open(self, sealed: bytes, *, purpose: str, bound_to: str = "") -> bytes:
         """What was sealed. Raises SealBroken."""

@@ -12,7 +12,7 @@ from webapp.policy.second_factor import acceptable_steps, clean_totp
 from webapp.services.runtime import runtime
 from webapp.services.sealing import SealBroken
 
-_PURPOSE = "totp"  # of the seal
+PURPOSE = "totp"  # of the seal
 
 
 def prove_totp(tx: Session, user_id: uuid.UUID, code: str) -> bool:
@@ -41,14 +41,14 @@ def accept_code(factor: TotpFactor, secret: str, code: str) -> bool:
 
 def seal_secret(secret: str, user_id: uuid.UUID, *, waiting_in: uuid.UUID | None = None) -> bytes:
     """The secret of an app, bound to its user; while it waits to be confirmed, to the login session, too."""
-    return runtime().sealer.seal(secret.encode(), purpose=_PURPOSE, bound_to=_owner(user_id, waiting_in))
+    return runtime().sealer.seal(secret.encode(), purpose=PURPOSE, bound_to=_owner(user_id, waiting_in))
 
 
 def open_secret(factor: TotpFactor, *, waiting_in: uuid.UUID | None = None) -> str | None:
     """The secret of an app; None where nobody can read it any more, or not here."""
     try:
         owner = _owner(factor.user_id, waiting_in)
-        return runtime().sealer.open(factor.sealed, purpose=_PURPOSE, bound_to=owner).decode()
+        return runtime().sealer.open(factor.sealed, purpose=PURPOSE, bound_to=owner).decode()
     except SealBroken:
         return None
 
