@@ -204,6 +204,21 @@ def test_housekeeping_is_done_now_and_then_and_its_failure_stops_nothing(
     wait_until(lambda: bool(server.envelopes))
 
 
+@pytest.mark.usefixtures("impatient")
+def test_mails_that_wait_in_great_number_do_not_hold_up_housekeeping(
+    house: MailHouse, server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(background, "HOUSEKEEPING", 0.0)
+    monkeypatch.setattr(background, "BATCH", 1)
+    for _ in range(3):
+        house.enqueue()
+    sent: list[int] = []
+    install_background(house.app, lambda: sent.append(len(server.envelopes)))
+    background.ensure_started(house.app)
+    wait_until(lambda: len(server.envelopes) == 3)
+    assert sent[0] < 3
+
+
 def test_a_mail_url_that_makes_no_sense_stops_the_start(tmp_path: Path) -> None:
     url = "smtp://mail.example.com?startls=1"
     with mail_house("sqlite://", url, tmp_path) as house, pytest.raises(SettingsError):
