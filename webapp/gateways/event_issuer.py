@@ -51,8 +51,8 @@ class EventIssuer:
 def _checked(document: Mapping[str, Any], url: str) -> dict[str, str]:
     """The two addresses. The issuer is whoever publishes the document; the keys may lie on another host of theirs."""
     own = urlsplit(url)
-    checked = {name: address_in(document, name, is_secure=own.scheme == "https") for name in ("issuer", "jwks_uri")}
-    issuer = urlsplit(checked["issuer"])
-    if (issuer.scheme, issuer.netloc) != (own.scheme, own.netloc):
+    is_secure = own.scheme == "https"
+    issuer = address_in(document, "issuer", is_secure=is_secure)
+    if (urlsplit(issuer).scheme, urlsplit(issuer).netloc) != (own.scheme, own.netloc):
         raise ProviderUnavailable(reason="issuer")
-    return checked
+    return {"issuer": issuer, "jwks_uri": address_in(document, "jwks_uri", is_secure=is_secure)}
