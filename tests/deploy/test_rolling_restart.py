@@ -218,3 +218,12 @@ def test_while_a_store_is_away_the_site_answers_and_not_the_proxy(postgres_serve
             assert "<h1" in text
     finally:
         valkey.close()
+
+
+def test_bodies_that_never_come_hold_no_thread_of_the_site() -> None:
+    head = b"POST /login HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    with sites(1) as (front, [_]), ExitStack() as stack:
+        for _ in range(12):  # three times as many as there are threads
+            line = stack.enter_context(socket.create_connection(("127.0.0.1", front.port)))
+            line.sendall(head + b"Content-Length: 100\r\n\r\na=")
+        assert [front.get("/login") for _ in range(4)] == [200] * 4
