@@ -106,12 +106,9 @@ class Background:
 
     def _send(self, process: _Process) -> bool:
         def send() -> None:
-            more = True
-            while more and not process.stopping.is_set():
-                sent = outbox.send_due(render, self._transport, limit=BATCH, stopping=process.stopping.is_set)
-                more = sent == BATCH
-                self._note_turn()
-                self._keep_house(process)  # mails that wait by the thousand hold nothing else up
+            sent = outbox.send_due(render, self._transport, limit=BATCH, stopping=process.stopping.is_set)
+            if sent == BATCH:
+                process.bell.set()  # the next ones in the next turn: mails by the thousand hold nothing else up
 
         return self._survives("mail", send)
 
