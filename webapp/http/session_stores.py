@@ -102,11 +102,10 @@ class SqlSessionStore:
             connection.execute(delete(self._table).where(self._columns.key == key))
 
     def purge(self, limit: int) -> int:
-        c, is_over = self._columns, self._columns.expires_at <= clock.now()
-        keys = select(c.key).where(is_over).order_by(c.expires_at).limit(limit).with_for_update(skip_locked=True)
+        over = select(self._columns.key).where(self._columns.expires_at <= clock.now())
+        slice_ = over.order_by(self._columns.expires_at).limit(limit).with_for_update(skip_locked=True)
         with _database_answers(), self._engine().begin() as connection:
-            # Asked again: an entry that was prolonged meanwhile is not over.
-            return connection.execute(delete(self._table).where(is_over, c.key.in_(keys))).rowcount
+            return connection.execute(delete(self._table).where(self._columns.key.in_(slice_))).rowcount
 
     def ping(self) -> None:
         with _database_answers(), self._engine().connect() as connection:
