@@ -3,12 +3,10 @@
 What is left is Flask, the view's form and the template. The difference to the real page is what signing in costs.
 """
 
-from datetime import UTC, datetime
-
 from flask import Flask, render_template
 from flask.sessions import SessionInterface
 
-from webapp import create_app
+from webapp import clock, create_app
 from webapp.blueprints.account.forms import ProfileForm
 from webapp.blueprints.auth.forms import LoginForm
 from webapp.http.browser_session import UnopenedSession
@@ -38,7 +36,7 @@ def _stripped() -> Flask:
     app.teardown_appcontext_funcs.clear()
     app.session_interface = _NoSession()
     app.config["WTF_CSRF_ENABLED"] = False
-    now = datetime.now(UTC)  # noqa: TID251  (no test moves it)
+    now = clock.now()
     nobody = SignedIn(
         new_id(), new_id(), "bench@example.com", "Bench", "en", now, ("pwd",), False, now, now, True, None
     )
