@@ -174,8 +174,8 @@ def send(limit: int) -> None:
 
 @secrets.command("reseal")
 def reseal() -> None:
-    """Seal under today's SECRET_KEY what one of the fallbacks sealed: authenticator apps, providers' tokens. For when
-    every site runs with the new key, and before the fallback goes.
+    """Seal under today's SECRET_KEY what one of the fallbacks sealed: authenticator apps, providers' tokens, signing
+    keys. For when every site runs with the new key, and before the fallback goes.
     """
     done, lost = resealing.reseal()
     click.echo(f"{done} sealed anew" + (f", {lost} that no key here opens" if lost else ""))

@@ -148,9 +148,11 @@ def _fallbacks() -> Finding:
     left = count_under_fallbacks()
     if left:
         return Finding(
-            "fallbacks", True, f"still needed by {left}: `flask --app wsgi secrets reseal`, when every site is anew"
+            "fallbacks",
+            True,
+            f"still needed by {left}: when every site has the new key, `flask --app wsgi secrets reseal`",
         )
-    return Finding("fallbacks", True, "needed by tokens of apps only, for 30 days after the new key came")
+    return Finding("fallbacks", True, "needed by refresh tokens only, for 30 days after the new key came")
 
 
 def _outbox() -> Finding:

@@ -30,7 +30,9 @@ def test_a_new_secret_key_signs_nobody_out_and_the_old_one_can_go_after_a_refres
     assert Visitor(site).open("/.well-known/jwks.json")[1] == keys, "keys that were sealed under the old one sign on"
     assert Visitor(site).sign_in(EMAIL) == 303
 
+    site.flask("secrets", "reseal")
     start_anew(site, SECRET_KEY_FALLBACKS="")
+    assert Visitor(site).open("/.well-known/jwks.json")[1] == keys, "and they need it no more"
     assert person.is_signed_in, "what lies in the store needs no key"
     assert phone.exchange().status == 200, "refreshed since, so by the new key"
     assert left_alone.exchange().status == 401

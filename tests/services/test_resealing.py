@@ -12,8 +12,8 @@ from tests.providers.lying import LyingProvider
 from tests.rows import Rows
 from tests.services.granted import come_in, settings_with_scopes
 from tests.services.signed_in import CLIENT, signed_in
-from webapp.models import ProviderGrant, TotpFactor
-from webapp.services import resealing, totp, totp_codes
+from webapp.models import ProviderGrant, SigningKey, TotpFactor
+from webapp.services import resealing, signing_keys, totp, totp_codes
 from webapp.services.provider_grants import fresh_provider_token
 
 OTHER = "another secret key, as long as it has to be"
@@ -34,11 +34,14 @@ def test_after_resealing_the_old_key_can_go(site: Site, provider: LyingProvider,
         me = signed_in(rows)
         phone = Phone(totp.begin_totp(me).secret, rows)
         totp.confirm_totp(me, phone.code(), CLIENT)
+        signing_keys.published_keys()  # whoever first needs one makes it
+    keys = [key.kid for key in rows.all(SigningKey)]
+    assert len(keys) == 1
 
     meanwhile = site(SECRET_KEY=OTHER, SECRET_KEY_FALLBACKS=(SECRET_KEY,))
     with meanwhile.app_context():
-        assert resealing.count_under_fallbacks() == 2
-        assert resealing.reseal() == (2, 0)
+        assert resealing.count_under_fallbacks() == 3
+        assert resealing.reseal() == (3, 0)
         assert resealing.reseal() == (0, 0)
         assert resealing.count_under_fallbacks() == 0
 
@@ -46,6 +49,7 @@ def test_after_resealing_the_old_key_can_go(site: Site, provider: LyingProvider,
     with after.app_context():
         assert totp_codes.open_secret(Rows(after).all(TotpFactor)[0]) is not None
         assert fresh_provider_token(Rows(after).user(GMAIL.email).id, "google")
+        assert [key.kid for key in signing_keys.published_keys()] == keys
 
 
 def test_what_no_key_opens_stays_as_it_is_and_is_told(site: Site, provider: LyingProvider) -> None:
@@ -89,4 +93,4 @@ def test_the_doctor_tells_what_a_fallback_is_still_needed_for(site: Site, provid
 
     assert "still needed by 1" in told()
     assert after.test_cli_runner().invoke(args=["secrets", "reseal"]).output == "1 sealed anew\n"
-    assert "needed by tokens of apps only" in told()
+    assert "needed by refresh tokens only" in told()

@@ -37,7 +37,7 @@ from webapp.services.sealing import SealBroken, Sealer
 ALGORITHM = "ES256"  # RS256 is not for new systems (ASVS 11.6.1, appendix C); RFC 9068, section 2.1, would have it
 READ_AGAIN_AFTER = timedelta(seconds=10)
 UNKNOWN_READ_AGAIN_AFTER = timedelta(seconds=1)  # for a key id nobody has heard of: a new key, or nonsense
-_PURPOSE = "signing key"
+PURPOSE = "signing key"
 
 _log = structlog.get_logger("key_ring")
 _READ = select(
@@ -134,7 +134,7 @@ class KeyRing:
         """The id of a key, and its private half as it is kept."""
         kid = thumbprint(_jwk(private.public_key()))
         der = private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-        return kid, self._sealer.seal(der, purpose=_PURPOSE, bound_to=kid)
+        return kid, self._sealer.seal(der, purpose=PURPOSE, bound_to=kid)
 
     def _keep_up(self, patience: timedelta) -> None:
         if self._monotonic() - self._read_at < patience.total_seconds():
@@ -161,7 +161,7 @@ class KeyRing:
             return None
         if kid not in self._opened:
             try:
-                private = load_der_private_key(self._sealer.open(sealed, purpose=_PURPOSE, bound_to=kid), None)
+                private = load_der_private_key(self._sealer.open(sealed, purpose=PURPOSE, bound_to=kid), None)
             except (SealBroken, ValueError):
                 _log.error("signing_key_unreadable", kid=kid)
                 return None

@@ -1,6 +1,6 @@
 """After SECRET_KEY was replaced: what an earlier one sealed for long is sealed anew, so that the fallback can go.
 
-Mails, links and requests under way are over long before a fallback goes; signing keys are rotated.
+Mails, links, requests under way and what is given back to providers are over long before a fallback goes.
 """
 
 from collections.abc import Iterator
@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, LargeBinary, Select, func, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
-from webapp.models import Identity, ProviderGrant, TotpFactor
-from webapp.services import provider_grants, totp_codes
+from webapp.models import Identity, ProviderGrant, SigningKey, TotpFactor
+from webapp.services import key_ring, provider_grants, totp_codes
 from webapp.services.runtime import runtime
 from webapp.services.sealing import SealBroken
 from webapp.services.transaction import transaction
@@ -45,6 +45,7 @@ _KEPT = (
         provider_grants.PURPOSE,
         Identity.id == ProviderGrant.identity_id,
     ),
+    _Kept(SigningKey.kid, SigningKey.kid, SigningKey.sealed, key_ring.PURPOSE, SigningKey.withdrawn_at.is_(None)),
 )
 
 

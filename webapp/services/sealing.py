@@ -34,9 +34,13 @@ class Sealer:
             raise ValueError("a seal needs a secret key")
         self._own_id = _key_id(secret_key)
         self.header = FORMAT + self._own_id  # what all begins with that is sealed now
-        self.has_fallbacks = bool(fallbacks)
         # Today's key last, so that it stands even if a fallback had the same id.
         self._secret_keys = {_key_id(key): key for key in (*fallbacks, secret_key)}
+
+    @property
+    def has_fallbacks(self) -> bool:
+        """Whether it opens what another key than today's sealed."""
+        return len(self._secret_keys) > 1
 
     def seal(self, plain: bytes, *, purpose: str, bound_to: str = "") -> bytes:
         """`plain`, readable only by open() with the same `purpose` and `bound_to`.
