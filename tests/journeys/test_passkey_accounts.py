@@ -164,8 +164,9 @@ def test_of_many_who_add_one_passkey_at_once_one_does(app: Flask, alice: str, ro
         copy.set_cookie("session", str(browser.cookie("session")))
     forms = [_form(copy, made) for copy in copies]
     statuses = [reply.status_code for reply in all_at_once(forms)]
-    assert statuses.count(303) >= 1
-    assert set(statuses) <= {303, 422}
+    assert 303 in statuses
+    # 400: the session's id was renewed by the one that was taken, and who comes after that shows an id that is over
+    assert set(statuses) <= {303, 400, 422}
     assert rows.count(Passkey) == 1
     assert rows.events().count("factor_added") == 1
 
