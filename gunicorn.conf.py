@@ -66,7 +66,7 @@ bind = os.environ.get("BIND") or _default_bind(_settings.PUBLIC_URL)
 chdir = str(Path(__file__).resolve().parent)
 
 # Threads: password hashing and database waits let go of the interpreter's lock, so other requests go on meanwhile.
-worker_class = "gthread"
+worker_class = "webapp.http.prompt_worker.PromptWorker"  # gthread that waits for no visitor without end
 workers = _settings.WEB_CONCURRENCY
 threads = _settings.THREADS
 preload_app = False  # nothing opened before the fork may be used after it

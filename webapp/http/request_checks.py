@@ -5,6 +5,7 @@ have seen it, and nothing was changed.
 import re
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import unquote_to_bytes
 
@@ -128,6 +129,8 @@ def _read_body(most: int) -> bytes:
         is_too_long = True
     except HTTPException:
         raise
+    except TimeoutError:
+        _refuse(400, "body_late")
     except Exception:  # each server has its own for chunks that are none
         _refuse(400, "body_broken")
     if is_too_long:
@@ -160,11 +163,12 @@ def _drain() -> None:
     until = time.monotonic() + _DRAIN_SECONDS
     left = min(request.content_length or _DRAIN_BYTES, _DRAIN_BYTES)
     stream = request.environ["wsgi.input"]
-    while left > 0 and time.monotonic() < until:
-        chunk = stream.read(min(left, 64 * 1024))
-        if not chunk:
-            return
-        left -= len(chunk)
+    with suppress(Exception):  # it is refused already, whatever else is wrong with it
+        while left > 0 and time.monotonic() < until:
+            chunk = stream.read(min(left, 64 * 1024))
+            if not chunk:
+                return
+            left -= len(chunk)
 
 
 def _is_text(raw: bytes, unfit: re.Pattern[str]) -> bool:
