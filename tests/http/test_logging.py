@@ -193,6 +193,7 @@ def test_two_applications_do_not_write_every_line_twice(lines):
         ("이메일 김@example.com.", f"이메일 {REDACTED}."),
         ("a@example.com!b@example.com", REDACTED),
         ("a@example.com,b@example.com", f"{REDACTED},{REDACTED}"),
+        ("GET /x/a%2Bb%40example.com%40c HTTP/1.1", f"GET /x/{REDACTED} HTTP/1.1"),
         ("redis://user:pass@host:6379/0", f"redis://{REDACTED}@host:6379/0"),
         ("GET /login?next=/a&b=c HTTP/1.1", f"GET /login?{REDACTED} HTTP/1.1"),
         ("password=hunter2, and", f"password={REDACTED}, and"),

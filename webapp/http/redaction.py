@@ -23,6 +23,9 @@ _EMAIL = re.compile(
     r"(?<![\w.+%'!#$&*/=?^{|}~-])[\w.+%'!#$&*/=?^{|}~-]{1,256}+@[\w-]{1,63}(?:\.[\w-]{1,63}){0,8}"
     r"(?:[\w.+%'!#$&*/=?^{|}~-]{0,256}+@[\w-]{1,63}(?:\.[\w-]{1,63}){0,8})*"
 )
+# As in a path or a query, where its sign and others are escaped.
+_ESCAPED = r"(?:[\w.+~-]|%(?!40)[0-9a-f]{2}){1,256}+"
+_ESCAPED_EMAIL = re.compile(rf"(?i)(?<![\w.+~%-]){_ESCAPED}(?:%40{_ESCAPED})+")
 _URL_CREDENTIALS = re.compile(r"://[^\s/@\"']{1,512}@")
 _QUERY = re.compile(r"(?<=[\w/])\?[\w%.~+-]{1,128}=[^\s\"'<>]*")
 _SQL_VALUES = re.compile(r"\[parameters: .*?(?:\]$|\Z)|(?<=Failing row contains ).*$|(?<=DETAIL:).*$", re.DOTALL | re.M)
@@ -62,6 +65,7 @@ def redact_text(text: str, sent: Iterable[str] = ()) -> str:
     text = _HEADER.sub(r"\1\2" + REDACTED, text)
     text = _QUERY.sub("?" + REDACTED, text)
     text = _EMAIL.sub(REDACTED, text)
+    text = _ESCAPED_EMAIL.sub(REDACTED, text)
     text = _NAMED.sub(r"\1" + REDACTED, text)
     return _LONG.sub(_long_word, text)
 
