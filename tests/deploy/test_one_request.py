@@ -1,28 +1,20 @@
 """One id leads an operator from the proxy over the answer, its log lines and the event to the mail."""
 
 import json
-import os
-import socket
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from http.client import HTTPConnection
 
 import pytest
 
+from tests.deploy.caddy import Caddy
 from tests.people import PASSWORD
 from tests.servers.fixtures import NewSite
-from tests.servers.process import ServerDirectory, ServerProcess, wait_until
+from tests.servers.process import wait_until
 from tests.servers.site import LiveSite
-from tests.source import ROOT
 
 FORGED = "chosen-by-the-visitor"
 EVENTS = {"request", "registered", "mail_sent"}  # the answer, the event and the mail
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def ask(port: int, path: str, body: dict[str, str] | None = None) -> tuple[int, str]:
@@ -40,28 +32,12 @@ def ask(port: int, path: str, body: dict[str, str] | None = None) -> tuple[int, 
 @pytest.fixture
 def behind_caddy(new_site: NewSite) -> Iterator[tuple[LiveSite, int]]:
     """A site, and the port of Caddy in front of it, with the file that is deployed."""
-    port, folder = free_port(), ServerDirectory()
-    url = f"http://127.0.0.1:{port}"
-    site = new_site(PUBLIC_URL=url, TRUSTED_PROXIES="1")
-    homes = dict.fromkeys(("HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"), str(folder.path))
-    front = ServerProcess(
-        [f"{sys.prefix}/bin/caddy", "run", "--config", ROOT / "deploy" / "Caddyfile", "--adapter", "caddyfile"],
-        log=folder.path / "caddy.log",
-        is_ready=lambda: is_up(port),
-        environment={**os.environ, **homes, "SITE_HOST": url, "UPSTREAMS": site.url.removeprefix("http://")},
-    )
+    front = Caddy()
     with ExitStack() as stack:
-        stack.callback(folder.remove)
-        stack.callback(front.stop)
-        front.start()
-        yield site, port
-
-
-def is_up(port: int) -> bool:
-    try:
-        return ask(port, "/healthz")[0] == 200
-    except OSError:
-        return False
+        stack.callback(front.close)
+        site = new_site(PUBLIC_URL=front.url, TRUSTED_PROXIES="1")
+        front.start([site.url.removeprefix("http://")])
+        yield site, front.port
 
 
 def lines_of(site: LiveSite, request_id: str) -> list[str]:

@@ -1,8 +1,6 @@
 """Two sites behind Caddy, each started anew in its turn: nobody who uses them meanwhile notices."""
 
-import os
 import socket
-import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -13,24 +11,20 @@ from typing import Any
 
 import pytest
 
+from tests.deploy.caddy import Caddy
 from tests.people import PASSWORD
 from tests.servers.devices import PREFIX, SiteRows, call_over
+from tests.servers.ports import free_port
 from tests.servers.postgres import PostgresServer
-from tests.servers.process import ServerDirectory, ServerProcess, wait_until
+from tests.servers.process import wait_until
 from tests.servers.site import LiveSite
 from tests.servers.test_gunicorn import ON_LINUX, Visitor
 from tests.servers.valkey import ValkeyServer
-from tests.source import ROOT
 from webapp import clock
 from webapp.models import User
 from webapp.services.hashing import PasswordHashing
 
 EMAIL = "rolling@example.com"
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 class BehindProxy(LiveSite):
@@ -69,41 +63,6 @@ class BehindProxy(LiveSite):
             connection.close()
 
 
-class Front:
-    """Caddy with our file, for both sites."""
-
-    def __init__(self, port: int, sites: list[BehindProxy], folder: Path) -> None:
-        self.url = f"http://127.0.0.1:{port}"
-        self.port = port
-        caddy = Path(sys.executable).parent / "caddy"
-        environment = {
-            **os.environ,
-            **dict.fromkeys(("HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"), str(folder)),
-            "SITE_HOST": self.url,
-            "UPSTREAMS": " ".join(f"127.0.0.1:{site.port}" for site in sites),
-        }
-        self.process = ServerProcess(
-            [caddy, "run", "--config", ROOT / "deploy" / "Caddyfile", "--adapter", "caddyfile"],
-            log=folder / "caddy.log",
-            is_ready=self._answers,
-            environment=environment,
-        )
-
-    def _answers(self) -> bool:
-        try:
-            return self.get("/healthz") == 200
-        except OSError:
-            return False
-
-    def get(self, path: str) -> int:
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=20)
-        try:
-            connection.request("GET", path)
-            return connection.getresponse().status
-        finally:
-            connection.close()
-
-
 @contextmanager
 def busy(*works: Callable[[], int]) -> Iterator[list[int]]:
     """Within the block each of these is done again and again by somebody; what they were answered."""
@@ -125,28 +84,25 @@ def busy(*works: Callable[[], int]) -> Iterator[list[int]]:
 
 
 @contextmanager
-def sites(number: int, **stores: str) -> Iterator[tuple[Front, list[BehindProxy]]]:
+def sites(number: int, **stores: str) -> Iterator[tuple[Caddy, list[BehindProxy]]]:
     """So many sites on the same stores, behind one proxy."""
     with ExitStack() as stack:
-        folder = ServerDirectory()
-        stack.callback(folder.remove)
-        port = free_port()
+        front = Caddy()
+        stack.callback(front.close)
         cheap = {"ARGON2_TIME_COST": "1", "ARGON2_MEMORY_KIB": "8", "RATELIMIT_ENABLED": "0", "SECRET_KEY": "r" * 40}
         small = {"WEB_CONCURRENCY": "1", "THREADS": "4"}
         behind = []
         for _ in range(number):
-            behind.append(BehindProxy(f"http://127.0.0.1:{port}", **stores, **cheap, **small))
+            behind.append(BehindProxy(front.url, **stores, **cheap, **small))
             stack.callback(behind[-1].close)
-        front = Front(port, behind, folder.path)
-        front.process.start()
-        stack.callback(front.process.stop)
+        front.start([f"127.0.0.1:{site.port}" for site in behind])
         yield front, behind
 
 
 class Person:
     """Somebody who uses the site by page and by app, through the proxy."""
 
-    def __init__(self, front: Front) -> None:
+    def __init__(self, front: Caddy) -> None:
         self.url = front.url
         self._port = front.port
         self._visitor = Visitor(self)  # type: ignore[arg-type]
@@ -190,7 +146,7 @@ def test_while_each_site_is_started_anew_no_request_fails(
         assert [front.get(path) for path in ("/metrics", "/readyz")] == [404, 404]
 
 
-def start_each_anew(front: Front, both: list[BehindProxy]) -> None:
+def start_each_anew(front: Caddy, both: list[BehindProxy]) -> None:
     SiteRows(both[0]).add(a_user())
     person = Person(front)
     with busy(person.read, person.sign_in, person.refresh) as answers:
@@ -218,6 +174,16 @@ def test_while_a_store_is_away_the_site_answers_and_not_the_proxy(postgres_serve
             assert "<h1" in text
     finally:
         valkey.close()
+
+
+@pytest.mark.asvs("16.2.5")
+def test_what_the_proxy_says_of_a_site_that_is_away_holds_no_link_and_no_session() -> None:
+    with sites(1) as (front, [site]):
+        site.stop()
+        headers = {"Cookie": "session=COOKIE-SECRET", "Referer": f"{front.url}/verify-email/REFERER-SECRET"}
+        assert front.get("/verify-email/PATH-SECRET?next=QUERY-SECRET", headers) in (502, 503)
+        assert '"level":"error"' in front.log_text
+        assert "SECRET" not in front.log_text
 
 
 def test_bodies_that_never_come_hold_no_thread_of_the_site() -> None:

@@ -3,7 +3,6 @@
 import os
 import re
 import shutil
-import socket
 import sys
 from collections.abc import Iterator
 from http.client import HTTPConnection
@@ -15,6 +14,7 @@ import requests
 
 from stand_in.people import GMAIL, UNVERIFIED, Person
 from tests.providers.client import PATIENCE
+from tests.servers.ports import free_port
 from tests.servers.process import ServerProcess
 from tests.servers.site import KEPT_FROM_OUTSIDE, PROJECT_ROOT
 
@@ -66,12 +66,6 @@ class RunningSite:
             return False
         finally:
             connection.close()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port: int = found.getsockname()[1]
-        return port
 
 
 @pytest.fixture
