@@ -23,7 +23,11 @@ if target.execute("PRAGMA integrity_check").fetchone() != ("ok",):
     sys.exit("the copy is damaged")
 PYTHON
     ;;
-postgres*) pg_dump --format=custom --no-owner --file="$file" "$(printf %s "$url" | sed 's/^postgres[a-z+]*:/postgresql:/')" ;;
+postgres*)
+    lines=$("$python" scripts/libpq.py)
+    eval "$lines"
+    pg_dump --format=custom --no-owner --file="$file" "$address"
+    ;;
 *) echo "DATABASE_URL is neither SQLite nor PostgreSQL" >&2; exit 1 ;;
 esac
 echo "written: $file"

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Put a copy back: scripts/restore.sh FILE, with the site stopped. DATABASE_URL says where to; that must be empty.
-# Sessions that were ended since the copy would be back: every one is ended, and everybody signs in anew.
+# Sessions that were ended and signing keys that were taken back since the copy would be good again: all of them are
+# ended, and everybody signs in anew.
 # On PostgreSQL by the owner's role; roles that had rights get them again, and have to be there.
 set -eu
 umask 077
@@ -17,8 +18,13 @@ sqlite:///*)
     cp "$file" "$target"
     rm -f "$target-wal" "$target-shm"
     ;;
-postgres*) pg_restore --exit-on-error --no-owner --single-transaction --dbname="$(printf %s "$url" | sed 's/^postgres[a-z+]*:/postgresql:/')" "$file" ;;
+postgres*)
+    lines=$("$python" scripts/libpq.py)
+    eval "$lines"
+    pg_restore --exit-on-error --no-owner --single-transaction --dbname="$address" "$file"
+    ;;
 *) echo "DATABASE_URL is neither SQLite nor PostgreSQL" >&2; exit 1 ;;
 esac
 "$python" -m flask --app wsgi db upgrade
 "$python" -m flask --app wsgi sessions revoke-all
+"$python" -m flask --app wsgi keys retire-all

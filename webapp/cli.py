@@ -164,6 +164,12 @@ def retire(kid: str) -> None:
     click.echo("withdrawn; the next key signs")
 
 
+@keys.command("retire-all")
+def retire_all() -> None:
+    """Take every key back and sign with a new one, as after a copy of the database was put back. Apps refresh once."""
+    click.echo(f"{signing_keys.withdraw_all_keys()} withdrawn; a new key signs")
+
+
 @mail.command("send")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=500, metavar="MAILS", show_default=True)
 def send(limit: int) -> None:

@@ -35,6 +35,7 @@ def comes_back(
     **environment: str,
 ) -> None:
     person = new_person(site, EMAIL)
+    site.flask("keys", "rotate")
     made = run(site, "backup.sh", file, **environment)
     assert made.returncode == 0, made.stderr
     assert file.stat().st_mode & 0o077 == 0
@@ -46,6 +47,8 @@ def comes_back(
     site.start()
     assert not person.is_signed_in, "a session that was ended since the copy could be back"
     assert Visitor(site).sign_in(EMAIL, PASSWORD) == 303
+    states = [line.split()[1] for line in site.flask("keys", "list").splitlines()]
+    assert states == ["gone", "gone", "active"], "one that was taken back since the copy could be back"
 
 
 def test_sqlite_comes_back_from_a_copy(new_site: NewSite, tmp_path: Path) -> None:
@@ -103,17 +106,28 @@ def test_the_role_of_the_site_has_its_rights_and_no_more_before_and_after_a_rest
             with psycopg.connect(admin, autocommit=True) as connection:
                 connection.execute("DROP DATABASE site WITH (FORCE)")
                 connection.execute("CREATE DATABASE site OWNER site_owner")
+                connection.execute("REVOKE ALL ON DATABASE site FROM PUBLIC")
+                connection.execute("GRANT CONNECT ON DATABASE site TO site")
             return {}
 
         site_url = server.url_of("site").replace("//postgres@", "//site@")
         with closing(TwoRoles(RATELIMIT_ENABLED="0", DATABASE_URL=site_url)) as site:
             comes_back(site, tmp_path / "copy.dump", lose, restored_by=site.as_owner, PATH=path)
-            with psycopg.connect(site_url.replace("+psycopg", "")) as connection:
-                with pytest.raises(psycopg.errors.InsufficientPrivilege):
-                    connection.execute("CREATE TABLE more (id int)")
-                connection.rollback()
-                with pytest.raises(psycopg.errors.InsufficientPrivilege):
-                    connection.execute("DROP TABLE users")
+            may_only_read_and_write_rows(site_url.replace("+psycopg", ""))
+        with pytest.raises(psycopg.OperationalError, match="permission denied"):
+            psycopg.connect(admin.replace("//postgres@", "//site@")).close()
+
+
+def may_only_read_and_write_rows(url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        for statement in (
+            "CREATE TABLE more (id int)",
+            "CREATE TEMPORARY TABLE more (id int)",
+            "DROP TABLE users",
+            "UPDATE alembic_version SET version_num = ''",
+        ):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(statement)
 
 
 def test_a_copy_is_not_put_over_a_database_that_is_there(new_site: NewSite, tmp_path: Path) -> None:

@@ -264,6 +264,16 @@ def test_the_command_lists_rotates_and_retires(workers: tuple[Flask, Flask], at:
     assert run(here, "retire", "x\x1b[31m")[0] == 2
 
 
+def test_all_of_them_can_be_taken_back_at_once(workers: tuple[Flask, Flask], rows: Rows) -> None:
+    here, there = workers
+    first = current_key(here).kid
+    run(here, "rotate")
+    assert run(there, "retire-all") == (0, "2 withdrawn; a new key signs")
+    assert [known.split()[1] for known in listed(here)] == ["gone", "gone", "active"]
+    assert current_key(there).kid != first
+    assert [row.sealed for row in rows.all(SigningKey) if row.withdrawn_at] == [b"", b""]
+
+
 def test_the_command_shows_no_private_half(workers: tuple[Flask, Flask], rows: Rows) -> None:
     here, _ = workers
     current_key(here)
