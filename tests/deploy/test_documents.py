@@ -12,8 +12,23 @@ from webapp.settings import Settings
 
 OPERATIONS = ROOT / "docs" / "operations.md"
 RELIABILITY = ROOT / "docs" / "reliability.md"
-NOT_COMMITTED = {"deploy/site.env", "deploy/migrate.env", "deploy/postgres.env", "deploy/caddy.env"}
-OF_OTHERS = {"POSTGRES_PASSWORD", "SITE_OWNER_PASSWORD", "SITE_PASSWORD", "SITE_HOST", "UPSTREAMS", "KID", "EMAIL"}
+NOT_COMMITTED = {
+    "deploy/site.env",
+    "deploy/migrate.env",
+    "deploy/postgres.env",
+    "deploy/caddy.env",
+    "deploy/valkey.env",
+}
+OF_OTHERS = {
+    "POSTGRES_PASSWORD",
+    "SITE_OWNER_PASSWORD",
+    "SITE_PASSWORD",
+    "SITE_HOST",
+    "UPSTREAMS",
+    "VALKEY_PASSWORD",
+    "KID",
+    "EMAIL",
+}
 OF_GUNICORN = {"SIGTERM", "SIGHUP", "SQLITE_FULL"}
 FAULTS = (
     *("PostgreSQL restarted", "Redis", "both away", "worker killed", "outbox", "SQLite locked", "disk full"),

