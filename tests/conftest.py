@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import sqlite3
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,8 @@ NewUser = Callable[..., str]
 
 SECRET_KEY = "ng5Tq0vXhLw2Zp8RbY4uKc7JdF1sMe9A"
 GOOGLE = {"GOOGLE_CLIENT_ID": "client-of-tests", "GOOGLE_CLIENT_SECRET": "secret-of-tests"}
+# The machine may have other things to do for some seconds. Tests of what gives up set what they need.
+PATIENCE = timedelta(seconds=30)
 # A hash in a test costs next to nothing; what it costs for real is measured elsewhere.
 CHEAP_HASHES = {"ARGON2_TIME_COST": 1, "ARGON2_MEMORY_KIB": 8}
 
@@ -66,10 +69,12 @@ def new_app(stores: Stores, tmp_path: Path, compiled_templates: FileSystemByteco
             "REDIS_URL": stores.redis_url,
             "MAIL_URL": f"file:{tmp_path / 'mail'}",
             "INSTANCE_PATH": tmp_path / "instance",
+            "DATABASE_TIMEOUT": PATIENCE,
             **({} if values.get("APP_ENV") == "production" else CHEAP_HASHES),
             **values,
         }
         app = create_app(Settings.checked(**settings))
+        runtime_of(app).hashing._longest_wait = PATIENCE.total_seconds()
         app.config["PROPAGATE_EXCEPTIONS"] = False
         app.jinja_env.bytecode_cache = compiled_templates
         if not stores.redis_url:

@@ -106,14 +106,14 @@ def running_mail_server(
     # All of the loop's life is in a thread of its own: in this one, a browser of another test may have a loop running.
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    listening = asyncio.run_coroutine_threadsafe(start(), loop).result(10)
+    listening = asyncio.run_coroutine_threadsafe(start(), loop).result(60)
     server.port = listening.sockets[0].getsockname()[1]
     try:
         yield server
     finally:
         server.holds.clear()
-        asyncio.run_coroutine_threadsafe(stop(listening), loop).result(10)
-        asyncio.run_coroutine_threadsafe(loop.shutdown_asyncgens(), loop).result(10)
+        asyncio.run_coroutine_threadsafe(stop(listening), loop).result(60)
+        asyncio.run_coroutine_threadsafe(loop.shutdown_asyncgens(), loop).result(60)
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()

@@ -155,3 +155,10 @@ def at() -> Iterator[time_machine.Traveller]:
     """The clock, which starts now and goes forward: at.shift(timedelta(days=1)). Redis keeps its own."""
     with time_machine.travel(datetime.now(UTC)) as traveller:
         yield traveller
+
+
+def stand_still(at: time_machine.Traveller) -> None:
+    """From the next whole second on the clock stands until it is moved: for what is true to the second, while the
+    machine may have other things to do for some.
+    """
+    at.move_to((datetime.now(UTC) + timedelta(seconds=1)).replace(microsecond=0), tick=False)

@@ -23,7 +23,7 @@ def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPa
 
 def start_gunicorn() -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "gunicorn", "--bind", "127.0.0.1:0"]
-    return subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, timeout=100, check=False)
 
 
 @pytest.mark.parametrize(

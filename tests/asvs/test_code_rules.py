@@ -41,7 +41,7 @@ LIBRARIES = frozenset(
     | {"authlib", "joserfc", "requests", "urllib3"}
     | {"pyotp", "segno", "webauthn"}
     | {"msgspec", "psycopg", "pydantic", "pydantic_settings", "redis", "sqlalchemy", "structlog", "ua_parser"}
-    | {"prometheus_client"}
+    | {"gunicorn", "prometheus_client"}
     | {"idna", "jinja2", "markupsafe", "werkzeug", "wtforms"}
 )
 OF_CRYPTOGRAPHY = frozenset({"argon2", "cryptography", "itsdangerous", "joserfc", "jwt", "pyotp", "webauthn"})

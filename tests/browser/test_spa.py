@@ -559,7 +559,7 @@ def test_a_sign_in_that_is_too_old_is_told_and_ends_nothing(
 ) -> None:
     sid = session_id(app_page)
     sign_in(new_context().new_page(), member)
-    with closing(sqlite3.connect(live_site.instance / "app.db", timeout=10)) as database, database:
+    with closing(sqlite3.connect(live_site.instance / "app.db", timeout=60)) as database, database:
         database.execute(
             "UPDATE login_sessions SET auth_time = '2026-01-01 00:00:00.000000' WHERE id = ?", [sid.replace("-", "")]
         )

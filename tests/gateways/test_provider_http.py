@@ -47,7 +47,7 @@ def nothing_goes_on_afterwards() -> Iterator[None]:
     """Every thread that was left behind ends: its connection was cut."""
     yield
     for thread in threads():
-        thread.join(10)
+        thread.join(60)
     assert threads() == []
 
 
@@ -240,7 +240,7 @@ def self_signed(tmp_path: Path) -> Iterator[str]:
         server = threading.Thread(target=serve, daemon=True)
         server.start()
         yield f"https://localhost:{listening.getsockname()[1]}/"
-        server.join(10)
+        server.join(60)
 
 
 def test_a_certificate_that_nobody_vouches_for_is_refused(self_signed: str, monkeypatch: pytest.MonkeyPatch) -> None:

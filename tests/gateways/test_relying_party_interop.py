@@ -41,8 +41,8 @@ def party(mock: str) -> RelyingParty:
 def approved(url: str) -> dict[str, str]:
     """What Alice's browser brings back."""
     with requests.Session() as browser:
-        assert re.search("alice", browser.get(url, timeout=10).text)
-        answer = browser.post(url, {"sub": "alice"}, allow_redirects=False, timeout=10)
+        assert re.search("alice", browser.get(url, timeout=60).text)
+        answer = browser.post(url, {"sub": "alice"}, allow_redirects=False, timeout=60)
     assert answer.headers["Location"].startswith(f"{PUBLIC_URL}/login/mock/callback?")
     return {name: values[0] for name, values in parse_qs(urlsplit(answer.headers["Location"]).query).items()}
 

@@ -135,7 +135,7 @@ def test_a_sender_that_stops_finishes_the_mail_under_way_and_begins_no_other(
     server.holds.set()
     house.enqueue()
     house.enqueue()
-    assert server.at_data.wait(10)
+    assert server.at_data.wait(60)
     stopping = threading.Thread(target=background.stop, args=(house.app,))
     stopping.start()
     wait_until(lambda: house.app.extensions["background"]._process.stopping.is_set())
@@ -154,7 +154,7 @@ def test_a_mail_server_that_hangs_slows_no_page(new_app: Callable[..., Flask], s
     try:
         background.ensure_started(app)
         enqueue(app)
-        assert server.at_data.wait(10)
+        assert server.at_data.wait(60)
         assert Browser(app).get("/").status_code == 200
         enqueue(app)
         assert server.envelopes == []

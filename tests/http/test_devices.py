@@ -47,9 +47,9 @@ def test_a_device_has_a_name_that_its_owner_knows(user_agent, name, kind):
 @pytest.mark.asvs("1.3.12")
 def test_a_hostile_user_agent_costs_no_more_than_an_ordinary_one():
     device_name("warm")
-    started = time.perf_counter()
+    started = time.thread_time()
     device_name("Mozilla/5.0 (" + "Android; " * 20_000 + ")")
-    assert time.perf_counter() - started < 0.05
+    assert time.thread_time() - started < 0.05
 
 
 def test_the_memory_for_names_is_bounded():

@@ -32,7 +32,8 @@ def break_down(*_args: object, **_kwargs: object) -> Any:
 
 def tells_nothing(answer: TestResponse) -> bool:
     """A general page with the id under which the operator finds the rest."""
-    assert [word for word in TOLD if word in answer.text] == []
+    told = re.sub(r'name="csrf_token" value="[^"]+"', "", answer.text)  # where chance may write anything
+    assert [word for word in TOLD if word in told] == []
     return answer.status_code == 500 and answer.headers["X-Request-ID"] in answer.text
 
 

@@ -242,9 +242,9 @@ def test_what_was_sent_is_found_in_every_spelling():
     "piece", ["a", "a.", "=", "password=", "'", "://", "?a=", "@", "-", "a@", "[parameters: ", "cookie:\n", "\\", "1a"]
 )
 def test_redaction_of_hostile_text_takes_no_time(piece):
-    started = time.perf_counter()
+    started = time.thread_time()
     redact_text(piece * 100_000)
-    assert time.perf_counter() - started < 0.3
+    assert time.thread_time() - started < 0.3
 
 
 def test_long_texts_are_shortened_in_the_middle():

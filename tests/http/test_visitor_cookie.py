@@ -163,7 +163,9 @@ def test_a_value_that_we_never_set_is_no_cookie(site: Site, name: str, value: st
     assert (answer.status_code, answer.text) == (200, "nobody")
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(
     header=st.binary(max_size=300).map(lambda junk: junk.decode("latin-1")),
     name=st.sampled_from(["session", "visitor"]),

@@ -14,7 +14,7 @@ def all_at_once(tasks: Sequence[Callable[[], T]]) -> list[T]:
     gate = threading.Barrier(len(tasks))
 
     def run(task: Callable[[], T]) -> T:
-        gate.wait(timeout=20)
+        gate.wait(timeout=60)
         return task()
 
     with ThreadPoolExecutor(len(tasks)) as pool:

@@ -11,7 +11,8 @@ from tests.apps import App, refusal
 from tests.asvs.documents import DATA, name, table
 from tests.conftest import NewApp
 from tests.people import NEW_PASSWORD, PASSWORD, Mailbox
-from tests.rows import on_sqlite
+from tests.rows import Rows, on_sqlite
+from webapp.models import SigningKey
 from webapp.services.client import Client
 
 pytestmark = on_sqlite
@@ -114,6 +115,8 @@ def test_an_apps_whole_life_leaves_lines_that_give_nobody_away(
     written = json.dumps(found, ensure_ascii=False)
     assert sorted(secret for secret in secrets if len(secret) > 7 and secret in written) == []
     # Nor a part of a token that could be put together again.
+    for key in Rows(app).all(SigningKey):
+        written = written.replace(key.kid, "")  # where chance may write anything
     assert "eyJ" not in written
 
 

@@ -100,7 +100,7 @@ def test_while_another_process_writes_reading_goes_on_and_the_rest_waits_its_tim
 def test_without_the_database_every_call_says_503_and_all_is_as_before(
     new_app: NewApp, stores: Stores, postgres_server: PostgresServer, alice: str
 ) -> None:
-    app = new_app(DATABASE_TIMEOUT=timedelta(seconds=1))
+    app = new_app(DATABASE_TIMEOUT=timedelta(seconds=20))
     stop_the_clock(app)
     phone = App(app)
     phone.sign_in(alice)
@@ -126,7 +126,7 @@ def test_without_the_database_every_call_says_503_and_all_is_as_before(
 def test_without_redis_nobody_guesses_uncounted_and_signed_in_apps_notice_nothing(
     new_app: NewApp, valkey_server: ValkeyServer, alice: str
 ) -> None:
-    app = new_app(DATABASE_TIMEOUT=timedelta(seconds=1))
+    app = new_app(DATABASE_TIMEOUT=timedelta(seconds=20))
     phone = App(app)
     phone.sign_in(alice)
     Mailbox(app).deliver()

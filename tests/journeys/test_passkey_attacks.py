@@ -15,7 +15,7 @@ from tests.journeys.pages import csrf_token
 from tests.passkeys.authenticator import Authenticator, Lie, Options, decoded, encoded, new_key
 from tests.passkeys.doors import DOORS, LIST, REFUSED, WHOLE, add, options_at, said, sign_in
 from tests.people import Browser
-from tests.rows import Rows, on_sqlite
+from tests.rows import Rows, on_sqlite, stand_still
 from webapp.models import Passkey, SpentValue
 from webapp.services.passkey_challenges import CHALLENGE_LIFE
 
@@ -202,6 +202,7 @@ def _add(browser: Browser, made: object) -> int:
 def test_a_challenge_is_good_for_five_minutes(
     app: Flask, alice: str, key: Authenticator, at: time_machine.Traveller
 ) -> None:
+    stand_still(at)
     for door, come_to in DOORS.items():
         late, in_time = come_to(app, alice, key), come_to(app, alice, key)
         at.shift(CHALLENGE_LIFE - timedelta(seconds=2))

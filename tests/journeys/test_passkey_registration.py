@@ -34,7 +34,7 @@ from tests.passkeys.authenticator import (
 )
 from tests.passkeys.doors import LIST, add, options_at
 from tests.people import Browser
-from tests.rows import Rows, on_sqlite
+from tests.rows import Rows, on_sqlite, stand_still
 from webapp.models import Passkey
 from webapp.services.passkey_challenges import CHALLENGE_LIFE
 
@@ -191,6 +191,7 @@ def test_of_how_it_is_reached_what_is_known_is_kept(owner: Browser, rows: Rows, 
 
 @pytest.mark.asvs("6.7.2")
 def test_it_has_to_be_made_within_five_minutes(owner: Browser, at: time_machine.Traveller) -> None:
+    stand_still(at)
     late, in_time = (options_at(owner, f"{LIST}/options") for _ in range(2))
     at.shift(CHALLENGE_LIFE - timedelta(seconds=2))
     assert _send(owner, Authenticator().make(in_time)) == 303

@@ -109,7 +109,7 @@ def test_an_app_that_anybody_could_pass_for_is_not_let_in_without_its_person_doi
         for address in (CUSTOM, "http://127.0.0.1:49152/callback"):
             url = sent_to_provider(browser, address)
             assert parameters(url)["prompt"] == "select_account"
-            assert not signed_in_there.get(url, allow_redirects=False, timeout=10).is_redirect
+            assert not signed_in_there.get(url, allow_redirects=False, timeout=60).is_redirect
         assert "prompt" not in parameters(sent_to_provider(browser, WEB)), "only one site has this address"
 
 

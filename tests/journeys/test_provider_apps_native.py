@@ -18,7 +18,7 @@ from tests.providers import faults
 from tests.providers.forgeries import REMOVED
 from tests.providers.lying import LyingProvider
 from tests.providers.site import another_provider, google_settings
-from tests.rows import Rows, on_sqlite
+from tests.rows import Rows, on_sqlite, stand_still
 from webapp import clock
 from webapp.models import Identity, LoginSession, SpentValue, User
 from webapp.policy.authorization import NONCE_LIFE
@@ -102,6 +102,7 @@ def test_of_many_who_show_an_id_token_at_once_one_gets_tokens(site: Flask, provi
 @on_sqlite
 @pytest.mark.asvs("10.5.1")
 def test_a_nonce_is_good_for_five_minutes(site: Flask, provider: LyingProvider, at: time_machine.Traveller) -> None:
+    stand_still(at)
     early, late = new_nonce(App(site)), new_nonce(App(site))
     at.shift(NONCE_LIFE - timedelta(seconds=2))
     assert show(App(site), provider.id_token(nonce=early), early).status_code == 200

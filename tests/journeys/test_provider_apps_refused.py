@@ -32,7 +32,7 @@ from tests.providers.forgeries import REMOVED
 from tests.providers.lying import LyingProvider
 from tests.providers.site import come_back, google_settings
 from tests.rows import Rows, on_sqlite
-from webapp.models import AuthorizationRequest, OneTimeToken, User
+from webapp.models import AuthorizationRequest, OneTimeToken, SigningKey, User
 from webapp.policy.throttling import Limit
 
 UNLISTED = "https://evil.example/callback"
@@ -264,6 +264,8 @@ def test_nothing_of_a_code_a_token_a_nonce_or_a_verifier_is_in_a_log_or_in_an_ad
     assert "app_code_reused" in written
     assert "provider_answer_refused" in written
     assert sorted(secret for secret in secrets if len(secret) > 7 and secret in written) == []
+    for key in Rows(site).all(SigningKey):
+        written = written.replace(key.kid, "")  # where chance may write anything
     assert "eyJ" not in written
     stored = {text for _table, text in Rows(site).texts()}
     assert not [secret for secret in secrets if len(secret) > 7 and any(secret in text for text in stored)], "by hash"

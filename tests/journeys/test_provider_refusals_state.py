@@ -16,7 +16,7 @@ from tests.people import PASSWORD, Browser, Mailbox
 from tests.providers.forgeries import REMOVED
 from tests.providers.lying import LyingProvider, with_query
 from tests.providers.site import another_provider, come_back, google_settings, leave, sign_in_with
-from tests.rows import Rows, on_sqlite
+from tests.rows import Rows, on_sqlite, stand_still
 from webapp.models import AuthorizationRequest, Identity, LoginSession, User
 from webapp.policy.authorization import MOST_A_BROWSER, REQUEST_LIFE
 
@@ -177,6 +177,7 @@ def test_the_same_sub_at_another_provider_is_somebody_else(
 @on_sqlite
 @pytest.mark.asvs("10.1.2")
 def test_a_way_back_is_open_for_ten_minutes(google: Flask, provider: LyingProvider, at: time_machine.Traveller) -> None:
+    stand_still(at)
     browser = Browser(google)
     in_time, late = (provider.approve(leave(browser)) for _ in range(2))
     at.shift(REQUEST_LIFE - timedelta(seconds=1))

@@ -13,7 +13,7 @@ from joserfc.jwk import KeySet
 
 from stand_in.clients import Client
 
-PATIENCE = 10  # seconds
+PATIENCE = 60  # seconds
 
 
 @dataclass

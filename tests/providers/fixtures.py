@@ -10,6 +10,7 @@ from stand_in.clients import Client
 from stand_in.people import COMPANY, ELSEWHERE, GMAIL, KOREAN, UNVERIFIED
 from stand_in.server import Server, listen
 from tests.providers.lying import LyingProvider
+from webapp.gateways import provider_http
 
 PUBLIC_URL = "http://127.0.0.1:8000"
 
@@ -32,6 +33,17 @@ def running_provider(name: str) -> Iterator[LyingProvider]:
     finally:
         provider.reset()
         server.stop()
+
+
+@pytest.fixture(autouse=True)
+def _nobody_is_in_a_hurry(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a site waits for a provider is meant for a machine that has nothing else to do. Tests of what gives up set
+    what they need, and tests of documents read what is really there.
+    """
+    if "asvs" in request.node.path.parts:
+        return
+    for name in ("DEADLINE", "READ_TIMEOUT", "CONNECT_TIMEOUT", "WAIT_FOR_A_PLACE"):
+        monkeypatch.setattr(provider_http, name, 30.0)
 
 
 @pytest.fixture(scope="session")

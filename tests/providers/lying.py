@@ -144,13 +144,13 @@ class LyingProvider(Provider):
         if person is not None:
             self.people[person.sub] = person
         with nullcontext(browser) if browser is not None else requests.Session() as own:
-            answer = own.get(authorization_url, allow_redirects=False, timeout=10)
+            answer = own.get(authorization_url, allow_redirects=False, timeout=60)
             if not answer.is_redirect:
                 page = re.search(r'name="page" value="([^"]+)"', answer.text)
                 assert page, f"the provider refuses with a page: {answer.status_code} {_text_of(answer.text)}"
                 choice = {"cancel": "1"} if person is None else {"person": person.sub}
                 form = {"page": page[1], **choice}
-                answer = own.post(f"{self.issuer}/choose", form, allow_redirects=False, timeout=10)
+                answer = own.post(f"{self.issuer}/choose", form, allow_redirects=False, timeout=60)
         assert answer.is_redirect, f"{answer.status_code} {_text_of(answer.text)}"
         return with_query(answer.headers["Location"], lies)
 

@@ -24,7 +24,7 @@ def client(provider: LyingProvider) -> PlainClient:
 
 
 def fetched(url: str) -> requests.Response:
-    return requests.get(url, timeout=5, allow_redirects=False)
+    return requests.get(url, timeout=60, allow_redirects=False)
 
 
 def test_without_a_lie_somebody_signs_in(provider: LyingProvider, client: PlainClient, people: SimpleNamespace) -> None:
@@ -116,7 +116,7 @@ def test_claims_headers_answers_and_userinfo_can_be_changed(provider: LyingProvi
     assert "nonce" not in claims
     assert tokens["expires_in"] == "soon"
     who = {"Authorization": f"Bearer {tokens['access_token']}"}
-    assert requests.get(f"{provider.issuer}/userinfo", headers=who, timeout=5).json()["sub"] == "mallory"
+    assert requests.get(f"{provider.issuer}/userinfo", headers=who, timeout=60).json()["sub"] == "mallory"
 
 
 @pytest.mark.parametrize("name", sorted(set(forgeries.REFUSED) - {"unknown_critical_header", "jku", "x5u"}))
@@ -223,6 +223,6 @@ def connected(provider: LyingProvider) -> socket.socket:
     """A connection on which the keys have been asked for."""
     port = urlsplit(provider.issuer).port
     assert port
-    client = socket.create_connection(("127.0.0.1", port), timeout=10)
+    client = socket.create_connection(("127.0.0.1", port), timeout=60)
     client.sendall(f"GET /keys HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
     return client

@@ -192,7 +192,7 @@ def test_a_request_under_way_is_answered_when_the_site_is_stopped(live_site: Liv
 def exchanged(site: LiveSite, *pieces: bytes) -> bytes:
     """Everything the server says to these bytes before it closes the connection."""
     address = site.url.removeprefix("http://").split(":")
-    with socket.create_connection((address[0], int(address[1])), timeout=10) as connection:
+    with socket.create_connection((address[0], int(address[1])), timeout=60) as connection:
         for piece in pieces:
             connection.sendall(piece)
         connection.shutdown(socket.SHUT_WR)

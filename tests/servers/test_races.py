@@ -73,7 +73,7 @@ def all_at_once(app: Flask, tasks: Sequence[Callable[[], object]]) -> list[str]:
 
     def run(task: Callable[[], object]) -> str:
         with app.app_context():
-            gate.wait(timeout=20)
+            gate.wait(timeout=60)
             try:
                 task()
             except DomainError as refusal:

@@ -13,6 +13,7 @@ import time_machine
 from jwt.algorithms import ECAlgorithm
 from sqlalchemy import StaticPool, create_engine
 
+from tests.rows import stand_still
 from tests.services.forged_tokens import ACCESS_AUDIENCE, ISSUER, LIFE, Workshop, a_subject, decode, parts
 from tests.services.forgeries import Table
 from tests.services.forgeries_access import ACCESS
@@ -135,7 +136,7 @@ def test_a_long_text_is_not_even_read(
 
 @pytest.mark.asvs("9.2.1")
 def test_a_token_is_good_for_its_life_and_not_a_second_longer(shop: Workshop, at: time_machine.Traveller) -> None:
-    at.move_to(clock.now().replace(microsecond=0))
+    stand_still(at)
     tokens = AccessTokens(shop.ring, issuer=ISSUER, life=LIFE)
     raw = tokens.issue(shop.ring.find_signing(), shop.subject)
     fresh = AccessTokens(shop.ring, issuer=ISSUER, life=LIFE)
@@ -157,7 +158,7 @@ def test_a_token_whose_end_is_long_past_has_expired(shop: Workshop, tokens: Acce
 def test_the_clock_of_the_machine_that_issued_may_be_a_little_ahead(
     shop: Workshop, tokens: AccessTokens, at: time_machine.Traveller, name: str
 ) -> None:
-    at.move_to(clock.now().replace(microsecond=0))
+    stand_still(at)
     latest = int((clock.now() + CLOCK_SKEW).timestamp())
     assert tokens.verify(shop.access.with_claims(**{name: latest}))[name] == latest
     with pytest.raises(TokenInvalid):

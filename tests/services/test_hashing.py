@@ -112,8 +112,8 @@ class Gate:
         self.open = threading.Event()
 
     def hash(self, password: bytes) -> str:
-        self.inside.wait(10)
-        self.open.wait(10)
+        self.inside.wait(60)
+        self.open.wait(60)
         return "made"
 
 
@@ -125,7 +125,7 @@ def test_no_more_hashes_are_made_at_once_than_the_setting_says_and_who_waits_too
     workers = [threading.Thread(target=hashing.hash, args=(SECRET,)) for _ in range(2)]
     for worker in workers:
         worker.start()
-    gate.inside.wait(10)  # both are at work
+    gate.inside.wait(60)  # both are at work
 
     with pytest.raises(Busy):
         hashing.hash(SECRET)
@@ -134,7 +134,7 @@ def test_no_more_hashes_are_made_at_once_than_the_setting_says_and_who_waits_too
 
     gate.open.set()
     for worker in workers:
-        worker.join(10)
+        worker.join(60)
     monkeypatch.undo()
     assert hashing.verify(hashing.hash(SECRET), SECRET)  # their places are free again
 
@@ -144,5 +144,5 @@ def test_hashes_made_in_parallel_are_all_counted(hashing):
     for worker in workers:
         worker.start()
     for worker in workers:
-        worker.join(10)
+        worker.join(60)
     assert hashing.hashes_made == 20

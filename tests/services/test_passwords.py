@@ -108,7 +108,7 @@ def test_a_sign_in_waits_for_a_change_that_is_under_way_and_then_fails(
         assert outcome == [], "it waits"
         user.password_changed_at = clock.now()
         end_login_sessions(tx, user.id, EndReason.PASSWORD_CHANGED)
-    other.join(timeout=10)
+    other.join(timeout=60)
     assert outcome == ["refused"]
     assert rows.live() == []
 

@@ -21,7 +21,7 @@ from tests.providers import faults
 from tests.providers.forgeries import REMOVED
 from tests.providers.lying import LyingProvider
 from tests.providers.site import google_settings, leave, sign_in_with
-from tests.rows import Rows, on_sqlite
+from tests.rows import Rows, on_sqlite, stand_still
 from tests.services.granted import (
     CALENDAR,
     choose_password,
@@ -176,9 +176,10 @@ def assert_gone(user_id: uuid.UUID) -> None:
 
 @on_sqlite
 def test_one_that_is_good_for_a_minute_is_given_without_asking_the_provider(
-    site: Flask, provider: LyingProvider, rows: Rows, token_of: Callable[..., str]
+    site: Flask, provider: LyingProvider, rows: Rows, token_of: Callable[..., str], at: time_machine.Traveller
 ) -> None:
     come_in(site, provider)
+    stand_still(at)
     rows.set(ProviderGrant, {}, expires_at=clock.now() + timedelta(seconds=62))
     assert is_good(provider, token_of())
     assert renewals(provider) == 0
@@ -219,18 +220,24 @@ def test_of_a_crowd_that_asks_at_once_one_renews_and_all_get_what_it_got(
 ) -> None:
     come_in(site, provider)
     run_out(rows)
-    all_wait, release = threading.Barrier(CROWD), threading.Event()
+    all_wait, release, renewed = threading.Barrier(CROWD), threading.Event(), threading.Event()
     provider.lie.answers["token"] = faults.held_until(release)
 
     def rest(_seconds: float) -> None:
         """Whoever waits for the one that renews; its answer comes when all others have found it busy."""
         if not release.is_set():
-            all_wait.wait(20)
-        release.wait(20)
+            all_wait.wait(60)
+        assert renewed.wait(60)
+
+    def ask() -> str:
+        try:
+            return token_of(rest=rest)
+        finally:
+            renewed.set()
 
     with ThreadPoolExecutor(CROWD) as pool:
-        asking = [pool.submit(token_of, rest=rest) for _ in range(CROWD)]
-        all_wait.wait(20)  # in place of the one that renews
+        asking = [pool.submit(ask) for _ in range(CROWD)]
+        all_wait.wait(60)  # in place of the one that renews
         release.set()
         tokens = {future.result() for future in asking}
     assert renewals(provider) == 1

@@ -19,7 +19,7 @@ from tests.providers import faults
 from tests.providers.forgeries import REMOVED
 from tests.providers.lying import LyingProvider
 from tests.providers.site import google_settings
-from tests.rows import Rows, on_sqlite
+from tests.rows import Rows, on_sqlite, stand_still
 from tests.services.granted import (
     choose_password,
     come_in,
@@ -174,6 +174,7 @@ def test_where_the_provider_is_away_it_is_tried_again_later_and_later(
     at: time_machine.Traveller,
     fault: faults.Fault,
 ) -> None:
+    stand_still(at)
     provider.lie.answers["revoke"] = fault
     for pause in (CLAIM, 2 * CLAIM, 4 * CLAIM):
         assert work() == 1

@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 import time_machine
 
+from tests.rows import stand_still
 from tests.services.forged_tokens import ACCESS_AUDIENCE, ISSUER, REFRESH_AUDIENCE, Workshop, parts
 from tests.services.forgeries_refresh import REFRESH
 from tests.services.test_access_tokens import a_workshop
@@ -101,7 +102,7 @@ def test_a_token_of_another_site_under_the_same_secret_key_is_refused() -> None:
 
 
 def test_a_token_ends_with_its_login_session(tokens: RefreshTokens, at: time_machine.Traveller) -> None:
-    at.move_to(clock.now().replace(microsecond=0))
+    stand_still(at)
     raw = issued(tokens)
     at.shift(MONTH - SECOND)
     assert tokens.verify(raw) == TOKEN

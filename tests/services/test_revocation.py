@@ -92,8 +92,11 @@ def test_one_reading_serves_all_of_a_second(revoked: RevokedSessions, app: Flask
         assert len(sent) == 2
 
 
-def test_a_crowd_asks_the_database_once(revoked: RevokedSessions, app: Flask, end: Callable[..., str]) -> None:
+def test_a_crowd_asks_the_database_once(
+    revoked: RevokedSessions, app: Flask, end: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Also at the very first: nobody answers before it is known."""
+    monkeypatch.setattr("webapp.services.revocation._WAIT_FOR_TRUST", 60.0)
     ended = end()
     with statements(runtime_of(app).engine) as sent:
         assert all_at_once([lambda: revoked.includes(ended)] * CROWD) == [True] * CROWD

@@ -12,6 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from flask import Flask
 
+from tests.apps import stop_the_clock
 from tests.conftest import SECRET_KEY, NewApp
 from tests.journeys.crowds import CROWD, all_at_once
 from tests.people import Browser, runtime_of
@@ -78,6 +79,7 @@ def test_no_key_is_made_before_one_is_needed(app: Flask, rows: Rows, browser: Br
 
 
 def test_the_keys_are_not_read_anew_for_each_token(app: Flask) -> None:
+    stop_the_clock(app)
     raw = issued(app)
     with statements(runtime_of(app).engine) as sent:
         for _ in range(20):

@@ -143,7 +143,7 @@ def test_it_ends_with_the_exit_code_of_the_command() -> None:
 def test_a_signal_reaches_the_command(number: signal.Signals) -> None:
     with waiting() as process:
         process.send_signal(number)
-        told, _ = process.communicate(timeout=30)
+        told, _ = process.communicate(timeout=100)
         assert told.split() == [number.name, "once"]
         assert process.returncode == 40
 
@@ -157,4 +157,4 @@ def test_ctrl_c_at_a_terminal_reaches_the_command_once() -> None:
         process.stdin.flush()
         told = process.stdout.read().replace("^C", "")
         assert told.split() == ["SIGINT", "once"]
-        assert process.wait(timeout=30) == 40
+        assert process.wait(timeout=100) == 40

@@ -24,8 +24,9 @@ _EMAIL = re.compile(
     r"(?:[\w.+%'!#$&*/=?^{|}~-]{0,256}+@[\w-]{1,63}(?:\.[\w-]{1,63}){0,8})*"
 )
 # As in a path or a query, where its sign and others are escaped.
-_ESCAPED = r"(?:[\w.+~-]|%(?!40)[0-9a-f]{2}){1,256}+"
-_ESCAPED_EMAIL = re.compile(rf"(?i)(?<![\w.+~%-]){_ESCAPED}(?:%40{_ESCAPED})+")
+_ESCAPED_EMAIL = re.compile(
+    r"(?i)(?<![\w.+~%-])(?:[\w.+~-]|%(?!40)[0-9a-f]{2}){1,256}+(?:%40(?:[\w.+~-]|%(?!40)[0-9a-f]{2}){1,256}+){1,8}"
+)
 _URL_CREDENTIALS = re.compile(r"://[^\s/@\"']{1,512}@")
 _QUERY = re.compile(r"(?<=[\w/])\?[\w%.~+-]{1,128}=[^\s\"'<>]*")
 _SQL_VALUES = re.compile(r"\[parameters: .*?(?:\]$|\Z)|(?<=Failing row contains ).*$|(?<=DETAIL:).*$", re.DOTALL | re.M)
