@@ -6,6 +6,7 @@ import gc
 import sqlite3
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,9 @@ GOOGLE = {"GOOGLE_CLIENT_ID": "client-of-tests", "GOOGLE_CLIENT_SECRET": "secret
 PATIENCE = timedelta(seconds=30)
 # A hash in a test costs next to nothing; what it costs for real is measured elsewhere.
 CHEAP_HASHES = {"ARGON2_TIME_COST": 1, "ARGON2_MEMORY_KIB": 8}
+
+FULLY_AFTER = 50  # tests
+_tests_so_far = count(1)
 
 
 def _let_the_disk_take_its_time(connection: Any, _record: object) -> None:
@@ -142,3 +146,14 @@ def pytest_collection_finish() -> None:
     """What was imported and collected stays: the collector need not look through it again and again."""
     gc.collect()
     gc.freeze()
+    gc.disable()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """The collector comes between two tests. In the midst of one it could come while a document without a bottom is
+    read, when what it finalizes has no room left on the stack, and fails.
+    """
+    result = yield
+    gc.collect(2 if next(_tests_so_far) % FULLY_AFTER == 0 else 1)
+    return result

@@ -165,7 +165,7 @@ def new_verifier(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[New
 
 def post(site: LiveSite, path: str, body: dict[str, str]) -> dict[str, Any]:
     """Call the API as an app does."""
-    connection = HTTPConnection(urlsplit(site.url).netloc, timeout=20)
+    connection = HTTPConnection(urlsplit(site.url).netloc, timeout=60)
     try:
         connection.request("POST", f"/api/v1{path}", json.dumps(body), {"Content-Type": "application/json"})
         answer = connection.getresponse()

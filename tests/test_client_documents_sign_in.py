@@ -152,16 +152,16 @@ def page(new_program: NewProgram) -> Program:
 def led_back(provider: LyingProvider, address: str, person: Person | None = GMAIL) -> str:
     """Where the browser ends up that an app has opened at this address."""
     with requests.Session() as browser:
-        sent = browser.get(address, allow_redirects=False, timeout=20)
+        sent = browser.get(address, allow_redirects=False, timeout=60)
         assert sent.status_code == 302, sent.text
-        back = browser.get(provider.approve(sent.headers["Location"], person), allow_redirects=False, timeout=20)
+        back = browser.get(provider.approve(sent.headers["Location"], person), allow_redirects=False, timeout=60)
         assert back.status_code == 303, back.text
         return str(back.headers["Location"])
 
 
 def sessions_of(site: LiveSite, tokens: dict[str, Any]) -> list[dict[str, Any]]:
     bearer = {"Authorization": f"Bearer {tokens['access_token']}"}
-    found: list[dict[str, Any]] = requests.get(f"{site.url}/api/v1/sessions", headers=bearer, timeout=20).json()
+    found: list[dict[str, Any]] = requests.get(f"{site.url}/api/v1/sessions", headers=bearer, timeout=60).json()
     return found
 
 
@@ -181,8 +181,8 @@ def test_the_desktop_comes_to_its_tokens_by_the_systems_browser(
         back.replace("/callback?", "/other?"),
         back.partition("?")[0],
     ):
-        assert requests.get(stray, timeout=20).status_code == 404, stray
-    assert requests.get(back, timeout=20).status_code == 200
+        assert requests.get(stray, timeout=60).status_code == 404, stray
+    assert requests.get(back, timeout=60).status_code == 200
     tokens = json.loads(desktop.heard())
     (mine,) = [row for row in sessions_of(site, tokens) if row["current"]]
     assert (mine["device_name"], mine["methods"]) == ("The desk", ["google"])
@@ -191,7 +191,7 @@ def test_the_desktop_comes_to_its_tokens_by_the_systems_browser(
 
 def test_the_desktop_hears_of_a_change_of_mind_and_of_nobody(provider: LyingProvider, new_desktop: NewProgram) -> None:
     desktop = new_desktop()
-    assert requests.get(led_back(provider, desktop.heard(), None), timeout=20).status_code == 200
+    assert requests.get(led_back(provider, desktop.heard(), None), timeout=60).status_code == 200
     assert desktop.heard() == "failed: access_denied"
     alone = new_desktop("0")
     alone.heard()
@@ -204,8 +204,8 @@ def test_the_desktop_hears_the_code_of_a_refusal(
     desktop = new_desktop()
     back = led_back(provider, desktop.heard())
     stolen = {"code": parse_qs(urlsplit(back).query)["code"][0], "code_verifier": "v" * 43, "redirect_uri": "x"}
-    assert requests.post(f"{site.url}/api/v1/auth/google/token", json=stolen, timeout=20).status_code == 400
-    requests.get(back, timeout=20)
+    assert requests.post(f"{site.url}/api/v1/auth/google/token", json=stolen, timeout=60).status_code == 400
+    requests.get(back, timeout=60)
     assert desktop.heard() == "failed: code_invalid"
 
 
@@ -258,9 +258,9 @@ def test_the_phone_hears_that_there_is_an_account_already(
 ) -> None:
     body = {"email": ELSEWHERE.email, "password": "seven quiet otters crossing"}
     with site.next_mail(ELSEWHERE.email) as mail:
-        requests.post(f"{site.url}/api/v1/auth/register", json=body, timeout=20)
+        requests.post(f"{site.url}/api/v1/auth/register", json=body, timeout=60)
     token = {"token": mail.link.rpartition("/")[2]}
-    assert requests.post(f"{site.url}/api/v1/auth/email/verify", json=token, timeout=20).status_code == 204
+    assert requests.post(f"{site.url}/api/v1/auth/email/verify", json=token, timeout=60).status_code == 204
     nonce = page.say("sdk Alice's phone")
     assert page.say(provider.id_token(nonce=nonce, person=ELSEWHERE)) == "failed: account_exists 409"
 

@@ -293,7 +293,7 @@ def test_without_a_network_the_page_says_so_and_goes_on(person: Person) -> None:
 
 def test_where_the_sign_in_is_too_old_the_button_leads_to_proving_it_again(person: Person, live_site: LiveSite) -> None:
     person.page.goto(LIST)
-    with closing(sqlite3.connect(live_site.instance / "app.db", timeout=20)) as database, database:
+    with closing(sqlite3.connect(live_site.instance / "app.db", timeout=60)) as database, database:
         database.execute(EARLIER, (person.email,))
     person.use_passkey()
     person.stands_at("/reauthenticate")

@@ -58,11 +58,11 @@ class Caddy:
 
     def _is_ready(self) -> bool:
         """Whether a site answers, through a certificate of ours where there is one to be had."""
-        lines = [HTTPConnection("127.0.0.1", self.plain_port, timeout=20)]
+        lines = [HTTPConnection("127.0.0.1", self.plain_port, timeout=60)]
         try:
             if self.url.startswith("https"):
                 trust = ssl.create_default_context(cafile=self.authority)
-                lines.append(HTTPSConnection("localhost", self.port, timeout=20, context=trust))
+                lines.append(HTTPSConnection("localhost", self.port, timeout=60, context=trust))
             for line in lines:
                 line.request("GET", "/healthz")
                 if line.getresponse().status != 200:

@@ -19,7 +19,7 @@ EVENTS = {"request", "registered", "mail_sent"}  # the answer, the event and the
 
 def ask(port: int, path: str, body: dict[str, str] | None = None) -> tuple[int, str]:
     """Status, and the id of the request, which its visitor tried to choose."""
-    connection = HTTPConnection("127.0.0.1", port, timeout=20)
+    connection = HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         headers = {"Content-Type": "application/json", "X-Request-ID": FORGED}
         connection.request("POST" if body else "GET", path, json.dumps(body) if body else None, headers)

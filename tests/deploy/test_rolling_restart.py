@@ -53,7 +53,7 @@ class BehindProxy(LiveSite):
         return sum("endpoint=ops.healthz" in line and line.endswith(f"status={status}") for line in lines)
 
     def _answers(self) -> bool:
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             connection.request("GET", "/healthz")
             return connection.getresponse().status == 200
@@ -120,7 +120,7 @@ class Person:
         return 200
 
     def _call(self, path: str, body: dict[str, Any]) -> str:
-        connection = HTTPConnection("127.0.0.1", self._port, timeout=20)
+        connection = HTTPConnection("127.0.0.1", self._port, timeout=60)
         try:
             answer = call_over(connection, "POST", PREFIX + path, body)
         finally:

@@ -34,7 +34,7 @@ def site(running_site: LiveSite, provider: LyingProvider) -> LiveSite:
 @pytest.fixture
 def post(site: LiveSite) -> Callable[..., requests.Response]:
     def call(path: str, json: dict[str, Any] | None = None) -> requests.Response:
-        return requests.post(f"{site.url}/api/v1/auth/google/{path}", json=json, timeout=20)
+        return requests.post(f"{site.url}/api/v1/auth/google/{path}", json=json, timeout=60)
 
     return call
 
@@ -50,12 +50,12 @@ def code_of(site: LiveSite, provider: LyingProvider, redirect_uri: str, verifier
     }
     with requests.Session() as browser:
         address = f"{site.url}/api/v1/auth/google/authorize"
-        sent = browser.get(address, params=query, allow_redirects=False, timeout=20)
+        sent = browser.get(address, params=query, allow_redirects=False, timeout=60)
         assert sent.status_code == 302
         assert sent.headers["Location"].startswith(provider.issuer)
         callback = provider.approve(sent.headers["Location"])
         assert callback.startswith(f"{site.url}/login/google/callback?")
-        back = browser.get(callback, allow_redirects=False, timeout=20)
+        back = browser.get(callback, allow_redirects=False, timeout=60)
     assert back.is_redirect
     assert back.headers["Location"].startswith(f"{redirect_uri}?")
     answer = parse_qs(urlsplit(back.headers["Location"]).query)
@@ -70,10 +70,10 @@ def assert_tokens(site: LiveSite, answer: requests.Response) -> None:
     claims = claims_of(answer.json()["access_token"])
     assert claims.keys() == {"iss", "aud", "sub", "sid", "jti", "iat", "nbf", "exp", "auth_time", "amr"}
     bearer = {"Authorization": f"Bearer {answer.json()['access_token']}"}
-    me = requests.get(f"{site.url}/api/v1/me", headers=bearer, timeout=20).json()
+    me = requests.get(f"{site.url}/api/v1/me", headers=bearer, timeout=60).json()
     assert me["email_verified"] is True
     refreshed = requests.post(
-        f"{site.url}/api/v1/auth/refresh", json={"refresh_token": answer.json()["refresh_token"]}, timeout=20
+        f"{site.url}/api/v1/auth/refresh", json={"refresh_token": answer.json()["refresh_token"]}, timeout=60
     )
     assert refreshed.status_code == 200
     assert refreshed.json().keys() == TOKENS

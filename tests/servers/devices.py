@@ -96,7 +96,7 @@ class ApiSite:
 
     def connect(self) -> HTTPConnection:
         """A new connection, to whichever worker takes it."""
-        return HTTPConnection(urlsplit(self.site.url).netloc, timeout=20)
+        return HTTPConnection(urlsplit(self.site.url).netloc, timeout=60)
 
 
 class Line:

@@ -111,7 +111,7 @@ class ServerProcess:
         if process.poll() is None:
             process.send_signal(stop_signal or self._stop_signal)
         try:
-            process.wait(timeout=15)
+            process.wait(timeout=60)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -129,7 +129,7 @@ class ServerProcess:
         return self._process is None or self._process.poll() is not None
 
 
-def wait_until(condition: Callable[[], bool], *, seconds: float = 20) -> None:
+def wait_until(condition: Callable[[], bool], *, seconds: float = 60) -> None:
     """Return when `condition` holds. Counts its rests instead of reading a clock, which a test may have stopped."""
     for _ in range(int(seconds * 100)):
         if condition():

@@ -125,7 +125,7 @@ class LiveSite:
 
     def _answers(self) -> bool:
         # A connection alone proves nothing: the socket is ours and open before gunicorn is.
-        connection = HTTPConnection("127.0.0.1", self._socket.getsockname()[1], timeout=20)
+        connection = HTTPConnection("127.0.0.1", self._socket.getsockname()[1], timeout=60)
         try:
             connection.request("GET", "/healthz")
             return connection.getresponse().status == 200

@@ -48,7 +48,7 @@ class Visitor:
         data = None if fields is None else urlencode(fields).encode()
         request = urllib.request.Request(self._site.url + path, data, {"Origin": self._site.url})  # noqa: S310
         try:
-            with self._opener.open(request, timeout=20) as answer:
+            with self._opener.open(request, timeout=60) as answer:
                 return answer.status, answer.read().decode(), answer.headers
         except HTTPError as error:
             with error:
@@ -172,7 +172,7 @@ def test_a_request_under_way_is_answered_when_the_site_is_stopped(live_site: Liv
     host, port = live_site.url.removeprefix("http://").split(":")
     form = "Expect: 100-continue\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 3"
     stopping = threading.Thread(target=live_site.stop)
-    with socket.create_connection((host, int(port)), timeout=20) as connection:
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
         connection.sendall(f"POST /login HTTP/1.1\r\nHost: {host}:{port}\r\n{form}\r\n\r\n".encode())
         assert connection.recv(100).startswith(b"HTTP/1.1 100 ")  # a worker has it, and waits for the rest
         try:
