@@ -19,6 +19,8 @@ from tests import loopback_only  # noqa: F401  closes the network for the whole 
 from tests.people import PASSWORD, Browser, Mailbox, runtime_of
 from webapp import create_app
 from webapp.extensions import db
+from webapp.http import session_stores
+from webapp.services import throttle
 from webapp.settings import Settings
 
 if TYPE_CHECKING:
@@ -77,7 +79,14 @@ def new_app(stores: Stores, tmp_path: Path, compiled_templates: FileSystemByteco
             **({} if values.get("APP_ENV") == "production" else CHEAP_HASHES),
             **values,
         }
-        app = create_app(Settings.checked(**settings))
+        checked = Settings.checked(**settings)
+        with pytest.MonkeyPatch.context() as patience:
+            if checked.DATABASE_TIMEOUT >= PATIENCE:
+                patience.setattr(throttle, "REDIS_ANSWER_TIMEOUT", PATIENCE)
+                patience.setattr(throttle, "REDIS_CONNECT_TIMEOUT", PATIENCE)
+                patience.setattr(session_stores, "REDIS_ANSWER_SECONDS", PATIENCE.total_seconds())
+                patience.setattr(session_stores, "REDIS_CONNECT_SECONDS", PATIENCE.total_seconds())
+            app = create_app(checked)
         runtime_of(app).hashing._longest_wait = PATIENCE.total_seconds()
         app.config["PROPAGATE_EXCEPTIONS"] = False
         app.jinja_env.bytecode_cache = compiled_templates

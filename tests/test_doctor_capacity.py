@@ -68,7 +68,9 @@ def answering() -> Iterator[Answering]:
         server.server_close()
 
 
-def test_a_site_that_its_users_reach_is_well(new_site: NewSite) -> None:
+def test_a_site_that_its_users_reach_is_well(new_site: NewSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("CONNECT_TIMEOUT", "READ_TIMEOUT"):
+        monkeypatch.setattr(f"webapp.gateways.front.{name}", 60.0)
     site = new_site()
     finding = examine_front(Settings.checked(SECRET_KEY="x" * 40, PUBLIC_URL=site.url))
     assert (finding.ok, finding.text) == (True, f"{site.url} shows the sign-in page")

@@ -93,7 +93,7 @@ class _Person:
         self._sign_out()
         self.page.goto("/login")
         self.page.click("a[href='/password/forgot']")
-        with self.site.next_mail(self.email) as mail:
+        with self.site.next_mail(self.email, "/password/reset/") as mail:
             self._send(email=self.email)
             expect(self.page.locator(".address")).to_have_text(self.email)
         self.page.goto(mail.link)
@@ -117,7 +117,7 @@ class _Person:
             expect(self.page.locator(".notice", has_text=new).first).to_be_visible()
         expect(self.page.locator("main .panel .address")).to_have_text(old)
         self.page.goto(asked.link)
-        with self.site.next_mail(old) as told:
+        with self.site.next_mail(old, "/email/undo/") as told:
             self.page.click(SUBMIT)
             self._stands_at("/account")
             expect(self.page.locator("main")).to_contain_text(new)

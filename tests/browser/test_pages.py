@@ -57,7 +57,7 @@ SHAPE = """() => {
 
 
 @pytest.mark.asvs("14.2.3", "14.3.3")
-@pytest.mark.timeout(300)  # eighty pages, on a machine that may be busy
+@pytest.mark.timeout(900)  # more than a hundred pages, on a machine that may be busy
 @pytest.mark.parametrize("language", ["en", "ko"])
 def test_every_page_is_sound_for_everybody(
     new_context: NewContext, live_site: LiveSite, providers: Providers, language: str

@@ -184,6 +184,7 @@ def test_a_provider_proves_again_who_one_is(
 
 def _another(page: Page, providers: Providers) -> Person:
     """Somebody else of those whom the page offers."""
+    page.wait_for_load_state()
     offered = page.locator(".person .address").last.inner_text()
     return next(person for person in providers.google.people.values() if person.email == offered)
 
@@ -232,6 +233,7 @@ def test_password_managers_know_the_fields_of_these_pages(page: Page, providers:
     page.click(UNLINK)
     page.locator("header form[action='/logout'] button").click()
     come_in(page, person)
+    page.wait_for_load_state()
     assert autocomplete(page) == {"username": "username", "password": "current-password"}
     assert page.input_value("[name=username]") == person.email
 

@@ -3,6 +3,7 @@
 import base64
 import itertools
 import json
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -28,6 +29,7 @@ SIGNS_OF_TROUBLE = ("Traceback", "request_failed", "background_failed")
 _ATTEMPTS = 100  # at getting an answer, each on another connection
 _addresses = (f"person-{number}@example.com" for number in itertools.count(1))
 _cheap = PasswordHashing(time_cost=1, memory_kib=8, parallelism=1, concurrency=4)
+_opening = threading.Lock()  # two at once would each stop the other's worker
 T = TypeVar("T")
 
 
@@ -137,7 +139,7 @@ class Line:
 
     def _opened(self) -> HTTPConnection:
         connection = self._api.connect()
-        with only(self._api.site, self._number):
+        with _opening, only(self._api.site, self._number):
             assert call_over(connection, "GET", "/healthz").status == 200
         return connection
 

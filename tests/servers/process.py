@@ -26,8 +26,9 @@ class ServerDirectory:
         for leftover in base.glob(f"{PREFIX}*"):
             _remove_if_abandoned(leftover)
         self.path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))
-        self._lock = (self.path / "lock").open("w")
+        self._lock = (self.path / "lock.new").open("w")
         fcntl.flock(self._lock, fcntl.LOCK_EX)
+        (self.path / "lock.new").rename(self.path / "lock")  # whoever tidies up never sees it unlocked
 
     def remove(self) -> None:
         shutil.rmtree(self.path, ignore_errors=True)

@@ -39,6 +39,7 @@ class LiveSite:
             "DATABASE_URL": f"sqlite:///{self.instance / 'app.db'}",
             "MAIL_URL": f"file:{self.mail_directory}",
             "WEB_CONCURRENCY": "2",
+            "DATABASE_TIMEOUT_SECONDS": "30",  # the machine may have other things to do for some
             "BIND": f"fd://{self._socket.fileno()}",
             **settings,
         }
@@ -115,13 +116,19 @@ class LiveSite:
         return [mail for mail in self.mails if address in str(mail["To"])]
 
     @contextmanager
-    def next_mail(self, address: str) -> Iterator["ExpectedMail"]:
-        """Within the block something happens that sends a mail to `address`; afterwards the mail is there."""
+    def next_mail(self, address: str, holding: str = "") -> Iterator["ExpectedMail"]:
+        """Within the block something happens that sends a mail to `address`; afterwards the mail is there. Say what it
+        holds where others may be under way.
+        """
         before = len(self.mails_to(address))
+
+        def new() -> list[EmailMessage]:
+            return [mail for mail in self.mails_to(address)[before:] if holding in text_of(mail)]
+
         expected = ExpectedMail()
         yield expected
-        wait_until(lambda: len(self.mails_to(address)) > before)
-        expected.message = self.mails_to(address)[before]
+        wait_until(lambda: bool(new()))
+        expected.message = new()[0]
 
     def _answers(self) -> bool:
         # A connection alone proves nothing: the socket is ours and open before gunicorn is.
@@ -133,6 +140,13 @@ class LiveSite:
             return False
         finally:
             connection.close()
+
+
+def text_of(mail: EmailMessage) -> str:
+    """The plain text part of a mail."""
+    body = mail.get_body(preferencelist=("plain",))
+    assert body is not None
+    return str(body.get_content())
 
 
 class ExpectedMail:
@@ -147,9 +161,7 @@ class ExpectedMail:
     @property
     def text(self) -> str:
         """The plain text part."""
-        body = self.message.get_body(preferencelist=("plain",))
-        assert body is not None
-        return str(body.get_content())
+        return text_of(self.message)
 
     @property
     def link(self) -> str:

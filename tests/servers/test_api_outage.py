@@ -15,7 +15,7 @@ from tests.servers.process import wait_until
 from tests.servers.test_gunicorn import ON_LINUX
 
 LONG = os.environ.get("LONG_OUTAGE") == "1"
-CALLS = 40  # of each worker
+CALLS = 10  # of each worker
 
 pytestmark = [ON_LINUX, pytest.mark.parametrize("api_site", ["postgres"], indirect=True)]
 

@@ -77,7 +77,6 @@ def test_while_workers_are_killed_nobody_is_signed_out_and_no_two_lines_live(api
     devices = [api_site.new_device() for _ in range(DEVICES)]
     with api_site.no_trouble(), killing(api_site) as is_over, ThreadPoolExecutor(DEVICES) as pool:
         rounds = list(pool.map(lambda device: live_on(device, is_over), devices))
-    assert min(rounds) > 1
     for device, stepped in zip(devices, rounds, strict=True):
         assert (device.row.generation, device.row.ended_at) == (stepped + 1, None)
         assert device.call("GET", "/me").status == 200
@@ -86,7 +85,7 @@ def test_while_workers_are_killed_nobody_is_signed_out_and_no_two_lines_live(api
 def live_on(device: Device, is_over: Callable[[], bool]) -> int:
     """Tabs that hold the same token refresh together and call, again and again; how often the line stepped."""
     rounds = 0
-    while not is_over():
+    while not (is_over() and rounds > 1):
         rounds += 1
         answers = at_once(TABS, lambda: patiently(device.exchange))
         # Whoever was killed when, the round was one step, and all tabs stand on the same line.
@@ -104,11 +103,13 @@ def killing(api: ApiSite) -> Iterator[Callable[[], bool]]:
 
     def kill() -> None:
         end = time.monotonic() + KILL_SECONDS
-        while time.monotonic() < end:
-            with suppress(ProcessLookupError):
-                os.kill(random.choice(workers_of(api.site)), signal.SIGKILL)
-            time.sleep(BETWEEN_KILLS)
-        over.set()
+        try:
+            while time.monotonic() < end:
+                with suppress(ProcessLookupError, IndexError):  # it ended by itself, or there is none at this moment
+                    os.kill(random.choice(workers_of(api.site)), signal.SIGKILL)
+                time.sleep(BETWEEN_KILLS)
+        finally:
+            over.set()
 
     killer = threading.Thread(target=kill)
     killer.start()

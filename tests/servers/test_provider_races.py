@@ -40,7 +40,7 @@ from webapp.services.transaction import transaction
 @pytest.fixture
 def app(new_app: NewApp, provider: LyingProvider, other_provider: LyingProvider) -> Flask:
     """Without limits, and with as many connections as a crowd needs."""
-    crowd = {"RATELIMIT_ENABLED": False, "THREADS": CROWD, "ARGON2_CONCURRENCY": CROWD, "DATABASE_TIMEOUT": 10}
+    crowd = {"RATELIMIT_ENABLED": False, "THREADS": CROWD, "ARGON2_CONCURRENCY": CROWD}
     return new_app(**google_settings(provider), **another_provider(other_provider), **crowd)
 
 

@@ -49,7 +49,7 @@ CROWD = 20
 @pytest.fixture
 def app(new_app: NewApp) -> Flask:
     """Without limits, which would end most races before they begin, and with as many connections as a crowd needs."""
-    return new_app(RATELIMIT_ENABLED=False, THREADS=CROWD, ARGON2_CONCURRENCY=CROWD, DATABASE_TIMEOUT=10)
+    return new_app(RATELIMIT_ENABLED=False, THREADS=CROWD, ARGON2_CONCURRENCY=CROWD)
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -62,7 +64,7 @@ def test_an_outage_cuts_one_database_off_and_ends(postgres_server: PostgresServe
 
 
 def test_valkey_answers_forgets_and_comes_back(valkey_server: ValkeyServer) -> None:
-    with redis.Redis.from_url(valkey_server.url, retry=None, socket_timeout=0.2) as client:
+    with redis.Redis.from_url(valkey_server.url, retry=None) as client:
         client.set("greeting", "안녕")
         assert client.get("greeting") == "안녕".encode()
         valkey_server.flush()
@@ -70,8 +72,9 @@ def test_valkey_answers_forgets_and_comes_back(valkey_server: ValkeyServer) -> N
         with valkey_server.outage(), pytest.raises(redis.ConnectionError):
             client.ping()
         assert client.ping()
-        with valkey_server.frozen(), pytest.raises(redis.TimeoutError):
-            client.ping()
+    hasty = redis.Redis.from_url(valkey_server.url, retry=None, socket_timeout=0.2)
+    with hasty, valkey_server.frozen(), pytest.raises(redis.TimeoutError):
+        hasty.ping()
 
 
 def runs(pid: int) -> bool:
@@ -79,6 +82,14 @@ def runs(pid: int) -> bool:
         return Path(f"/proc/{pid}/cmdline").read_bytes() != b""  # empty for one that ended and was not yet waited for
     except FileNotFoundError:
         return False
+
+
+@pytest.fixture
+def alone() -> Iterator[str]:
+    """A folder for files of servers in which no other run tidies up; with a path short enough for sockets."""
+    with tempfile.TemporaryDirectory(prefix="killed-", dir="/tmp") as folder:
+        Path(folder).chmod(0o755)  # PostgreSQL runs as another user and has to pass
+        yield folder
 
 
 KILLED_RUN = """
@@ -92,7 +103,11 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent was killed")
-def test_a_killed_test_run_leaves_no_server_and_its_files_go_with_the_next() -> None:
+def test_a_killed_test_run_leaves_no_server_and_its_files_go_with_the_next(
+    monkeypatch: pytest.MonkeyPatch, alone: str
+) -> None:
+    monkeypatch.setenv("TMPDIR", alone)
+    monkeypatch.setattr(tempfile, "tempdir", alone)
     killed = subprocess.run([sys.executable, "-c", KILLED_RUN], capture_output=True, text=True, check=False)
     left = [line.split() for line in killed.stdout.splitlines()]
     assert len(left) == 2, killed.stderr
