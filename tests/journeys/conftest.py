@@ -1,7 +1,5 @@
 """The application here waits long for a lock: crowds of requests stand in line on whatever machine runs the tests."""
 
-from datetime import timedelta
-
 import pytest
 from flask import Flask
 
@@ -11,4 +9,4 @@ from tests.conftest import NewApp
 @pytest.fixture
 def app(new_app: NewApp) -> Flask:
     """The application as it comes, but patient."""
-    return new_app(DATABASE_TIMEOUT=timedelta(seconds=30))
+    return new_app()

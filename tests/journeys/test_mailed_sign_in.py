@@ -32,7 +32,7 @@ WRONG = "This code is not right, or was used before. Please try the newest one."
 @pytest.fixture
 def app(new_app: NewApp) -> Flask:
     """A site that offers it, and that waits long for a lock."""
-    return new_app(MAILED_SIGN_IN=True, DATABASE_TIMEOUT=timedelta(seconds=30))
+    return new_app(MAILED_SIGN_IN=True)
 
 
 def ask(browser: Browser, email: str = ALICE) -> None:

@@ -26,7 +26,7 @@ from webapp.services.sign_in import start_sign_in
 @pytest.fixture
 def app(new_app: NewApp) -> Flask:
     """The application without limits, and patient: crowds come from one address and stand in line."""
-    return new_app(RATELIMIT_ENABLED=False, DATABASE_TIMEOUT=timedelta(seconds=30))
+    return new_app(RATELIMIT_ENABLED=False)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -263,7 +262,6 @@ def test_an_event_that_comes_again_is_answered_as_before_and_does_nothing(
 def test_an_event_that_comes_many_times_at_once_counts_once(new_app: NewApp, provider: LyingProvider) -> None:
     site = new_app(
         **listening(provider),
-        DATABASE_TIMEOUT=timedelta(seconds=30),
     )
     rows = Rows(site)
     signed_in(site, provider)

@@ -41,7 +41,6 @@ def site(new_app: NewApp, provider: LyingProvider, other_provider: LyingProvider
         **google_settings(provider),
         **another_provider(other_provider),
         API_REDIRECT_URIS=LISTED,
-        DATABASE_TIMEOUT=timedelta(seconds=30),
     )
 
 

@@ -36,7 +36,6 @@ def site(new_app: NewApp, provider: LyingProvider, other_provider: LyingProvider
         **another_provider(other_provider),
         GOOGLE_NATIVE_CLIENT_IDS=f"{ANDROID},{IOS}",
         API_REDIRECT_URIS=LISTED,
-        DATABASE_TIMEOUT=timedelta(seconds=30),
     )
 
 

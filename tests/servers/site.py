@@ -13,6 +13,7 @@ from email.parser import BytesParser
 from http.client import HTTPConnection
 from pathlib import Path
 
+from tests.people import text_of
 from tests.servers.process import ServerDirectory, ServerProcess, wait_until
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
@@ -140,13 +141,6 @@ class LiveSite:
             return False
         finally:
             connection.close()
-
-
-def text_of(mail: EmailMessage) -> str:
-    """The plain text part of a mail."""
-    body = mail.get_body(preferencelist=("plain",))
-    assert body is not None
-    return str(body.get_content())
 
 
 class ExpectedMail:

@@ -144,7 +144,7 @@ def test_rotating_twice_announces_one_key(workers: tuple[Flask, Flask], at: time
 
 @pytest.mark.asvs("15.4.2")
 def test_of_many_who_rotate_at_once_one_makes_a_key(new_app: NewApp, rows: Rows) -> None:
-    workers = [new_app(DATABASE_TIMEOUT=timedelta(seconds=30)) for _ in range(4)]
+    workers = [new_app() for _ in range(4)]
     for worker in workers:
         current_key(worker)
     announced = all_at_once([lambda worker=worker: rotate(worker) for worker in workers * (CROWD // 4)])

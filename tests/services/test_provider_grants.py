@@ -49,7 +49,7 @@ def never(_seconds: float) -> None:
 @pytest.fixture
 def site(new_app: NewApp, provider: LyingProvider) -> Flask:
     """The site, set up to read calendars; patient with a database that many use at once."""
-    return new_app(**settings_with_scopes(provider), DATABASE_TIMEOUT=timedelta(seconds=30), THREADS=CROWD)
+    return new_app(**settings_with_scopes(provider), THREADS=CROWD)
 
 
 @pytest.fixture

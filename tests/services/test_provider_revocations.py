@@ -37,7 +37,7 @@ DAY = timedelta(days=1)
 @pytest.fixture
 def site(new_app: NewApp, provider: LyingProvider) -> Flask:
     """The site, set up to read calendars."""
-    return new_app(**settings_with_scopes(provider), DATABASE_TIMEOUT=timedelta(seconds=30))
+    return new_app(**settings_with_scopes(provider))
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ CASES = {
 @pytest.fixture
 def app(new_app: NewApp) -> Flask:
     """With as many connections as a crowd needs, and patient."""
-    return new_app(THREADS=CROWD, DATABASE_TIMEOUT=30)
+    return new_app(THREADS=CROWD)
 
 
 @pytest.fixture

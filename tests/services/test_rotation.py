@@ -32,7 +32,7 @@ MONTH = timedelta(days=30)
 @pytest.fixture
 def app(new_app: NewApp) -> Flask:
     """With as many connections as a crowd needs, and patient."""
-    return new_app(THREADS=CROWD, DATABASE_TIMEOUT=30)
+    return new_app(THREADS=CROWD)
 
 
 @pytest.fixture

@@ -63,7 +63,7 @@ def add_row(rows: Rows, kid: str, sealed: bytes, number: int = 7, **values: Any)
 @pytest.mark.asvs("15.4.2")
 def test_of_many_workers_that_need_the_first_key_at_once_one_makes_it(new_app: NewApp, rows: Rows) -> None:
     """Four processes, five threads in each; every one signs with the same key, and each verifies the others' tokens."""
-    workers = [new_app(DATABASE_TIMEOUT=timedelta(seconds=30)) for _ in range(4)]
+    workers = [new_app() for _ in range(4)]
     tokens = all_at_once([lambda worker=worker: issued(worker) for worker in workers * (CROWD // 4)])
     assert rows.count(SigningKey) == 1
     assert {jwt.get_unverified_header(raw)["kid"] for raw in tokens} == {rows.all(SigningKey)[0].kid}
